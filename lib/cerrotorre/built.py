@@ -1,0 +1,3 @@
+"""What the build fixed; `make` writes it anew with its own SYSCONFDIR."""
+
+SYSCONFDIR = "/etc"

@@ -1,0 +1,324 @@
+"""Reading and laying out a .ctp: the member list walked in its one order (spec/bundle.adoc).
+
+From a file everything but the blobs' bytes is read here; from a pipe only the trust members, and the sink reads on.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from cerrotorre import canonread, dsse, manifest, statement, tarball
+from cerrotorre.content import CHUNK, Entry, Files, identity, open_file, read, read_exactly
+from cerrotorre.digest import sha256
+from cerrotorre.errors import Fail, finding
+
+Record = dict[str, Any]
+
+INLINE_LINE, INLINE_ALL = 64 << 10, 4 << 20
+# A record's line is at most 16 MiB, and the envelopes of a piped bundle must fit in it escaped.
+PIPE_ALL = 6 << 20
+HEAD = 32 << 10
+
+
+class FileReader:
+    """Reads a file forward by position; what is skipped is never touched."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = open_file(path)
+        info = os.fstat(self.fd)
+        self.id, self.size, self.position = identity(info), info.st_size, 0
+        self._head = self._pread(min(HEAD, self.size), 0)
+
+    def _pread(self, size: int, position: int) -> bytes:
+        try:
+            data = os.pread(self.fd, size, position)
+            while len(data) < size and (more := os.pread(self.fd, size - len(data), position + len(data))):
+                data += more
+            return data
+        except OSError as error:
+            raise Fail("file-unreadable", f"'{self.path}': {error.strerror}", File=self.path) from None
+
+    def take(self, size: int) -> bytes:
+        end = self.position + size
+        data = self._head[self.position : end] if end <= len(self._head) else self._pread(size, self.position)
+        if len(data) < size:
+            raise Fail("truncated", f"{self.size} bytes, and more were due at {self.size}", Size=self.size)
+        self.position = end
+        return data
+
+    def skip(self, size: int) -> None:
+        self.position += size
+        if self.position > self.size:
+            raise Fail("truncated", f"{self.size} bytes, and more were due at {self.size}", Size=self.size)
+
+    def at(self) -> Entry:
+        return {"file": self.path, "id": self.id, "offset": self.position}
+
+    def at_end(self) -> bool:
+        return self.position == self.size
+
+    def close(self) -> None:
+        """Raises Fail file-changed if the file is not what it was when it was opened."""
+        same = identity(os.fstat(self.fd)) == self.id
+        os.close(self.fd)
+        if not same:
+            raise Fail("file-changed", f"'{self.path}' changed while it was read", File=self.path)
+
+
+class PipeReader:
+    """Reads a pipe, and never a byte more than was asked for."""
+
+    def __init__(self, fd: int, position: int = 0) -> None:
+        self.fd, self.position = fd, position
+
+    def take(self, size: int) -> bytes:
+        self.position += size
+        return read_exactly(self.fd, size)
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        while size:
+            yield (part := self.take(min(size, CHUNK)))
+            size -= len(part)
+
+    def skip(self, size: int) -> None:
+        for _ in self.chunks(size):
+            pass
+
+    def at(self) -> Entry:
+        return {"fd": self.fd, "offset": self.position}
+
+    def at_end(self) -> bool:
+        return not os.read(self.fd, 1)
+
+
+def member(reader: FileReader | PipeReader, name: str, size: int | None = None, limit: int = 0, kind: bytes = tarball.FILE) -> int:
+    """Read the header that must stand here, and return the member's size: `size`, or the one claimed, within `limit`."""
+    start = reader.position
+    block = reader.take(tarball.BLOCK)
+    claimed = _claimed(block, name, start) if size is None else size
+    expected = tarball.header(name, claimed, kind)
+    if len(expected) > len(block) and block == expected[: len(block)]:
+        block += reader.take(len(expected) - len(block))
+    if block != expected:
+        raise _wrong_header(block, name, start)
+    if size is None and claimed > limit:
+        raise Fail("too-large", f"{name} is {claimed} bytes, more than {limit}", Member=name, Expected=f"at most {limit}", Actual=claimed)
+    return claimed
+
+
+def _claimed(block: bytes, name: str, start: int) -> int:
+    try:
+        return tarball.claimed_size(block)
+    except Fail:
+        raise _wrong_header(block, name, start) from None
+
+
+def _wrong_header(block: bytes, name: str, start: int) -> Fail:
+    """The finding for a header that is not the one due: another member's, or a damaged one."""
+    if start == 0 and not block.startswith(b"manifest.toml\0"):
+        kinds = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZh": "bzip2", b"\xfd7z": "xz", b"PK": "zip"}
+        packed = next((kind for magic, kind in kinds.items() if block.startswith(magic)), None)
+        return Fail("not-a-bundle", f"it is {packed}-compressed; a bundle never is" if packed else "")
+    actual = block[:100].rstrip(b"\0").decode("latin-1")
+    if not any(block):
+        return Fail("tar-members", f"the members end where {name} is due", Offset=start, Expected=name)
+    if actual != name:
+        return Fail("tar-members", f"{actual!r} where {name} is due", Offset=start, Expected=name, Actual=actual)
+    return Fail("tar-header", f"the header of {name}", Member=name, Offset=start)
+
+
+def padded(reader: FileReader | PipeReader, name: str, size: int) -> None:
+    """The padding after a member, which must be zeros."""
+    start = reader.position
+    if any(reader.take(tarball.padding(size))):
+        raise Fail("tar-padding", f"after {name}", Member=name, Offset=start)
+
+
+def open_trust(record: Record, reader: FileReader | PipeReader) -> list[tuple[str, bytes]]:
+    """Read manifest.toml, summary.json and attestations.jsonl into the record; return the derived members that follow."""
+    size = member(reader, "manifest.toml", limit=manifest.MAX_MANIFEST)
+    canonical = reader.take(size)
+    padded(reader, "manifest.toml", size)
+    parsed = canonread.read(canonical)
+    manifest.check(parsed)
+    digest = sha256(canonical)
+    (_, summary), *derived = manifest.derived(parsed, digest)
+    size = member(reader, "summary.json", limit=manifest.MAX_SUMMARY)
+    same = reader.take(size) == summary
+    padded(reader, "summary.json", size)
+    size = member(reader, "attestations.jsonl", limit=manifest.MAX_ATTESTATIONS)
+    record["attestations"] = _attestations(reader, size)
+    padded(reader, "attestations.jsonl", size)
+    record |= {"canonical": canonical.decode(), "manifest": parsed, "manifest_digest": digest}
+    if not same:
+        record["findings"].append(derived_mismatch("summary.json", record))
+    return derived
+
+
+def derived_mismatch(name: str, record: Record) -> dict[str, Any]:
+    return finding("derived-mismatch", name, Bundle=record["bundle"], Member=name)
+
+
+def _attestations(reader: FileReader | PipeReader, size: int) -> list[Entry]:
+    """The lines of attestations.jsonl, each checked for its form: inline where small, by reference where not."""
+    piped = isinstance(reader, PipeReader)
+    if piped and size > PIPE_ALL:
+        raise Fail("stream-too-large", f"attestations.jsonl is {size} bytes", Expected=f"at most {PIPE_ALL}", Actual=size)
+    at = reader.at()
+    data = reader.take(size)
+    if not data:
+        return []
+    if not data.endswith(b"\n"):
+        raise Fail("attestations-malformed", "the last line has no LF")
+    lines = data[:-1].split(b"\n")
+    if len(lines) > manifest.MAX_LINES:
+        raise Fail("too-large", f"{len(lines)} attestation lines, more than {manifest.MAX_LINES}")
+    entries: list[Entry] = []
+    inline = 0
+    for number, line in enumerate(lines, 1):
+        kind, _ = dsse.parse_line(line, number)
+        if piped or (len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL):
+            entries.append({kind: line.decode()})
+            inline += len(line)
+        else:
+            entries.append({"at": dict(at), "size": len(line), "digest": sha256(line)})
+        at["offset"] += len(line) + 1
+    return entries
+
+
+def walk(reader: FileReader | PipeReader, derived: list[tuple[str, bytes]], content: list[Entry]) -> Iterator[tuple[str, int]]:
+    """Walk the members after the trust members: (name, size) with the reader at the first byte of each.
+
+    Whoever walks takes or skips exactly the member's bytes before going on. The end must follow the last.
+    """
+    for name, data in derived:
+        size = member(reader, name, limit=len(data) + manifest.MAX_SUMMARY)
+        yield name, size
+        padded(reader, name, size)
+    for name in manifest.DIRECTORIES:
+        member(reader, name, 0, kind=tarball.DIRECTORY)
+    for entry in content:
+        name = manifest.blob_path(entry["digest"])
+        member(reader, name, entry["size"])
+        yield name, entry["size"]
+        padded(reader, name, entry["size"])
+    start = reader.position
+    if reader.take(len(tarball.END)) != tarball.END:
+        raise Fail("tar-members", "something stands where the end is due", Offset=start)
+    if not reader.at_end():
+        raise Fail("trailing-bytes", f"the bundle ends at {reader.position}", Offset=reader.position)
+
+
+def open_bundle(record: Record, path: str) -> None:
+    """Fill the record of a bundle in a file: everything but the blobs' bytes is checked."""
+    reader = FileReader(path)
+    try:
+        derived = open_trust(record, reader)
+        places: list[Entry] = []
+        for name, size in walk(reader, derived, record["manifest"]["content"]):
+            places.append({"name": name, "size": size, "at": reader.at()})
+            reader.skip(size)
+    finally:
+        reader.close()
+    record["derived"] = places[: len(derived)]
+    blobs = places[len(derived) :]
+    record["content"] = [{**entry, "at": blob["at"]} for entry, blob in zip(record["manifest"]["content"], blobs, strict=True)]
+    record["passed"]["structure"] = True
+
+
+def open_pipe(record: Record, fd: int) -> None:
+    """Fill the record of a bundle on a pipe from its trust members; the sink reads on from there."""
+    reader = PipeReader(fd)
+    open_trust(record, reader)
+    record["content"] = [{**entry, "at": {"fd": fd}} for entry in record["manifest"]["content"]]
+    record["derived"] = []
+    record["passed"]["structure"] = True
+
+
+def derive(record: Record) -> tuple[dict[str, Any], str, list[tuple[str, bytes]]]:
+    """(manifest, its digest, derived members) from the canonical bytes alone: signed bytes outrank the record.
+
+    Raises Fail record-inconsistent unless what the record says of them follows from those bytes.
+    """
+    text = record.get("canonical")
+    if not isinstance(text, str):
+        raise Fail("record-inconsistent", "no canonical manifest")
+    canonical = text.encode()
+    parsed = canonread.read(canonical)
+    manifest.check(parsed)
+    digest = sha256(canonical)
+    derived = manifest.derived(parsed, digest)
+    if record.get("manifest") != parsed:
+        raise Fail("record-inconsistent", "`manifest` does not follow from `canonical`")
+    if record.get("manifest_digest") != digest:
+        raise Fail("record-inconsistent", "`manifest_digest`", Expected=digest, Actual=record.get("manifest_digest"))
+    content = record.get("content")
+    if not isinstance(content, list) or [_without_place(entry) for entry in content] != parsed["content"]:
+        raise Fail("record-inconsistent", "`content` does not follow from `canonical`")
+    names = [name for name, _ in derived[1:]]
+    found = record.get("derived") or []
+    if not isinstance(found, list) or not all(map(_is_place, found)) or found and [entry["name"] for entry in found] != names:
+        raise Fail("record-inconsistent", "`derived` does not follow from `canonical`")
+    return parsed, digest, derived
+
+
+def _is_place(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("name"), str) and type(entry.get("size")) is int and is_at(entry.get("at"))
+
+
+def _without_place(entry: Any) -> Any:
+    if not isinstance(entry, dict) or not is_at(entry.get("at")):
+        return None
+    return {key: value for key, value in entry.items() if key != "at"}
+
+
+def is_at(at: Any) -> bool:
+    """Whether this is a place: a file with its identity and offset, or a descriptor."""
+    if not isinstance(at, dict):
+        return False
+    if "fd" in at:
+        return type(at["fd"]) is int
+    return isinstance(at.get("file"), str) and isinstance(at.get("id"), str) and type(at.get("offset")) is int and at["offset"] >= 0
+
+
+def attestations(record: Record) -> Iterator[tuple[str, bytes, Any]]:
+    """(kind, line, parsed) of each attestation line, those by reference read and checked against their digest."""
+    entries = record.get("attestations")
+    if not isinstance(entries, list) or len(entries) > manifest.MAX_LINES:
+        raise Fail("record-inconsistent", "`attestations` is not a list, or too long")
+    for number, entry in enumerate(entries, 1):
+        line = attestation_line(entry)
+        kind, value = dsse.parse_line(line, number)
+        yield kind, line, value
+
+
+def attestation_line(entry: Any) -> bytes:
+    """The bytes of one attestation line, without its LF."""
+    text = entry.get("envelope", entry.get("evidence")) if isinstance(entry, dict) else None
+    if isinstance(text, str):
+        return text.encode()
+    if not isinstance(entry, dict) or not is_at(entry.get("at")) or type(entry.get("size")) is not int:
+        raise Fail("record-inconsistent", "an entry of `attestations`")
+    if not 0 <= entry["size"] <= manifest.MAX_ATTESTATIONS:
+        raise Fail("record-inconsistent", "an entry of `attestations`")
+    files = Files()
+    try:
+        line = read(entry["at"], entry["size"], files)
+    finally:
+        files.close()
+    if sha256(line) != entry.get("digest"):
+        raise Fail("record-inconsistent", "an attestation is not what its digest says", Expected=entry.get("digest"), Actual=sha256(line))
+    return line
+
+
+def envelopes(record: Record) -> tuple[list[dsse.Envelope], list[str]]:
+    """(the envelopes, the digests of all lines that are not bundle signatures), in file order."""
+    found, others = [], []
+    for kind, line, value in attestations(record):
+        said = statement.claimed(value) if kind == "envelope" else None
+        if kind == "envelope":
+            found.append(value)
+        if not said or said["predicateType"] != statement.BUNDLE_SIGNATURE:
+            others.append(sha256(line))
+    return found, others

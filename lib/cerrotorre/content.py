@@ -1,0 +1,287 @@
+"""Where bytes lie, and moving them: the part that sinks share.
+
+`at` is {"file","id","offset"} or {"fd","offset"} (spec/records.adoc). A file's identity is compared before and after it is
+read. Bytes are hashed as they pass; several blobs at once where they lie in files. Memory is one buffer a thread.
+"""
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from cerrotorre.digest import hasher
+from cerrotorre.errors import Fail, Finding, finding
+
+CHUNK = 1 << 20
+# Below this, starting threads costs more than it gains.
+PARALLEL = 4 << 20
+
+Entry = dict[str, Any]
+
+
+def identity(info: os.stat_result) -> str:
+    """What tells that a file is still the one that was read: device, inode, size, times."""
+    return f"{info.st_dev}:{info.st_ino}:{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}"
+
+
+def open_file(path: str) -> int:
+    """A regular file for reading, never waiting for a FIFO's writer. Raises Fail file-unreadable or not-a-file."""
+    try:
+        # The path is UTF-8 whatever the locale says: records are.
+        fd = os.open(path.encode(), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise Fail("file-unreadable", f"cannot open '{path}': {reason}", File=path) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
+    return fd
+
+
+def locate(path: str) -> tuple[str, int]:
+    """(id, size) of a file as it is now."""
+    fd = open_file(path)
+    try:
+        info = os.fstat(fd)
+    finally:
+        os.close(fd)
+    return identity(info), info.st_size
+
+
+class Files:
+    """The files that a record's `at` name: each opened once, its identity compared when opened and when closed."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[int, str]] = {}
+        self._lock = threading.Lock()
+
+    def fd(self, at: Entry) -> int:
+        with self._lock:
+            if at["file"] not in self._open:
+                fd = open_file(at["file"])
+                if identity(os.fstat(fd)) != at["id"]:
+                    os.close(fd)
+                    raise Fail("file-changed", f"'{at['file']}' changed", File=at["file"])
+                self._open[at["file"]] = (fd, at["id"])
+            fd, known = self._open[at["file"]]
+            if known != at["id"]:
+                raise Fail("file-changed", f"'{at['file']}' changed", File=at["file"])
+            return fd
+
+    def close(self) -> None:
+        """Close all. Raises Fail file-changed if one is not what it was."""
+        changed = None
+        for path, (fd, known) in self._open.items():
+            if identity(os.fstat(fd)) != known:
+                changed = path
+            os.close(fd)
+        self._open.clear()
+        if changed is not None:
+            raise Fail("file-changed", f"'{changed}' changed while it was read", File=changed)
+
+
+def read(at: Entry, size: int, files: Files) -> bytes:
+    """All the bytes of a small thing in a file."""
+    fd = files.fd(at)
+    parts, position, left = [], at["offset"], size
+    while left:
+        try:
+            part = os.pread(fd, min(left, CHUNK), position)
+        except OSError as error:
+            raise Fail("file-unreadable", f"'{at['file']}': {error.strerror}", File=at["file"]) from None
+        if not part:
+            raise Fail("truncated", f"'{at['file']}' ends early", File=at["file"])
+        parts.append(part)
+        position += len(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def read_exactly(fd: int, size: int) -> bytes:
+    """Exactly so many bytes of a pipe. Raises Fail truncated."""
+    parts, left = [], size
+    while left:
+        part = os.read(fd, min(left, CHUNK))
+        if not part:
+            raise Fail("truncated", "the stream ends early")
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def read_up_to(fd: int, limit: int) -> bytes:
+    """What a descriptor holds from where it stands, but no more than `limit` bytes."""
+    parts, left = [], limit
+    while left and (part := os.read(fd, min(left, CHUNK))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+# A job: one blob. keep: its bytes are wanted afterwards. to: offset in the output file.
+Job = dict[str, Any]
+
+
+def mismatch(entry: Entry, actual: str) -> Finding:
+    return finding("hash-mismatch", f"{entry['role']} {entry['digest']}", Blob=entry["digest"], Expected=entry["digest"], Actual=actual)
+
+
+def move(
+    jobs: list[Job], files: Files, output: int | None = None, progress: Callable[[int], object] | None = None
+) -> tuple[dict[str, bytes], list[Finding]]:
+    """Hash the blobs of `jobs` ({"entry","at","to","keep"}), and copy them into `output` at their place.
+
+    Returns the bytes of those to keep, by digest, and a finding for each whose bytes are not its digest's, in the order of
+    the jobs, however the threads ran. Raises Fail for what could not be read or written.
+    """
+    kept: dict[str, bytes] = {}
+    wrong: dict[int, Finding] = {}
+    failures: list[BaseException] = []
+    pending = iter(enumerate(jobs))
+    lock = threading.Lock()
+
+    def work() -> None:
+        buffer = bytearray(CHUNK)
+        while not failures:
+            with lock:
+                number, job = next(pending, (-1, None))
+            if job is None:
+                return
+            try:
+                actual = _move_one(job, files.fd(job["at"]), output, buffer, kept, progress)
+                if actual != job["entry"]["digest"]:
+                    wrong[number] = mismatch(job["entry"], actual)
+            except BaseException as error:  # carried to the caller's thread, which raises it
+                failures.append(error)
+
+    threads = 1
+    if sum(job["entry"]["size"] for job in jobs) >= PARALLEL:
+        threads = min(len(os.sched_getaffinity(0)), len(jobs), 16)
+    others = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    for thread in others:
+        thread.start()
+    work()
+    for thread in others:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return kept, [wrong[number] for number in sorted(wrong)]
+
+
+def _move_one(
+    job: Job, fd: int, output: int | None, buffer: bytearray, kept: dict[str, bytes], progress: Callable[[int], object] | None
+) -> str:
+    entry, at = job["entry"], job["at"]
+    digest = hasher()
+    position, left, shift = at["offset"], entry["size"], job["to"] - at["offset"]
+    parts: list[bytes] | None = [] if job["keep"] else None
+    whole = memoryview(buffer)
+    while left:
+        try:
+            got = os.preadv(fd, [whole[: min(left, CHUNK)]], position)
+        except OSError as error:
+            raise Fail("file-unreadable", f"'{at['file']}': {error.strerror}", File=at["file"]) from None
+        if not got:
+            raise Fail("truncated", f"'{at['file']}' ends inside {entry['digest']}", File=at["file"], Blob=entry["digest"])
+        part = whole[:got]
+        digest.update(part)
+        if parts is not None:
+            parts.append(bytes(part))
+        if output is not None:
+            done = 0
+            while done < got:
+                done += os.pwrite(output, part[done:], position + shift + done)
+        position += got
+        left -= got
+        if progress:
+            progress(got)
+    if parts is not None:
+        kept[entry["digest"]] = b"".join(parts)
+    return "sha256:" + digest.hexdigest()
+
+
+class Replacement:
+    """A new file that appears under its name whole or not at all, as a context manager.
+
+    The bytes go into an unnamed file of the same directory where the file system has such, so that not even SIGKILL leaves
+    something behind; else into a hidden one that is removed. A file that is replaced is fsynced first, a new one is not.
+    """
+
+    def __init__(self, path: str) -> None:
+        # A link keeps pointing where it did; its target is replaced.
+        self.path = os.path.realpath(path.encode())
+        self._directory, self._base = os.path.split(self.path)
+        self._named: bytes | None = None
+        self.fd = -1
+
+    def __enter__(self) -> "Replacement":
+        try:
+            there = os.stat(self.path)
+            if not stat.S_ISREG(there.st_mode):
+                raise Fail("not-a-file", f"'{os.fsdecode(self.path)}' is there and is not a regular file", File=os.fsdecode(self.path))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._fail(error) from None
+        try:
+            self.fd = os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
+                raise self._fail(error) from None
+            self._name_it()
+            try:
+                self.fd = os.open(self._hidden(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            except OSError as second:
+                self._named = None
+                raise self._fail(second) from None
+        return self
+
+    def _name_it(self) -> None:
+        self._named = os.path.join(self._directory, b".%s.%s.part" % (self._base[:200], os.urandom(6).hex().encode()))
+
+    def _link(self, source: str, path: bytes) -> None:
+        # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
+        os.link(source.encode(), path, src_dir_fd=self.fd, follow_symlinks=True)
+
+    def _hidden(self) -> bytes:
+        assert self._named is not None
+        return self._named
+
+    def commit(self) -> None:
+        """Give the file its name. Raises Fail file-unwritable."""
+        try:
+            if self._named is None:
+                source = f"/proc/self/fd/{self.fd}"
+                try:
+                    self._link(source, self.path)
+                    return
+                except FileExistsError:
+                    os.fsync(self.fd)
+                    self._name_it()
+                    self._link(source, self._hidden())
+            elif os.path.exists(self.path):
+                os.fsync(self.fd)
+            os.rename(self._hidden(), self.path)
+            self._named = None
+        except OSError as error:
+            raise self._fail(error) from None
+
+    def _fail(self, error: OSError) -> Fail:
+        path = os.fsdecode(self.path)
+        return Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path)
+
+    def __exit__(self, *_: object) -> None:
+        if self._named is not None:
+            try:
+                os.unlink(self._named)
+            except FileNotFoundError:
+                pass
+        os.close(self.fd)

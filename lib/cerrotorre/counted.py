@@ -1,0 +1,174 @@
+"""Which signatures count under a policy (spec/policy.adoc, "Counted signatures").
+
+A signature here is what ct-check wrote of a bundle signature: key_id and fingerprint as the store has them, suite_id, signed_at,
+trusted, and where they exist expires (the signature's), key_expires and rotated_into (the key's). Pure: now is an argument.
+"""
+
+from typing import Any
+
+from cerrotorre import times
+from cerrotorre.glob import matches
+from cerrotorre.policyread import SUITES
+from cerrotorre.reference import match_registry
+
+Signature = dict[str, Any]
+Policy = dict[str, Any]
+# (slug of the finding, the rule, what exactly)
+Reason = tuple[str, str, str]
+
+DAY = 86400
+# Tolerated where no policy says: what `time.clock_skew_tolerance_seconds` is worth when absent.
+SKEW = 300
+
+
+def bundle_signatures(signatures: Any) -> list[Signature]:
+    """The complete bundle signatures by keys of the store. What is not complete is nobody's signature here.
+
+    "An SBOM or provenance statement is never a signature on the bundle."
+    """
+    entries = signatures if isinstance(signatures, list) else []
+    return [
+        entry for entry in entries if isinstance(entry, dict) and entry.get("kind") == "bundle-signature" and _complete(entry)
+    ]
+
+
+def _complete(signature: Signature) -> bool:
+    if signature.get("status") != "valid" or not times.is_time(signature.get("signed_at")):
+        return False
+    if not all(isinstance(signature.get(name), str) for name in ("key_id", "fingerprint", "suite_id")):
+        return False
+    expires, key_expires = signature.get("expires"), signature.get("key_expires")
+    return (expires is None or times.is_time(expires)) and (key_expires is None or _day_or_time(key_expires))
+
+
+def _day_or_time(text: Any) -> bool:
+    return times.is_time(text) or (isinstance(text, str) and times.is_time(text + "T00:00:00Z"))
+
+
+def entry_matches(entry: dict[str, Any], signature: Signature) -> bool:
+    """Whether an entry of `allowed` names this key: "`key_id` (glob) and `fingerprint` both given means both must match"."""
+    if "fingerprint" in entry and entry["fingerprint"] != signature["fingerprint"]:
+        return False
+    return "key_id" not in entry or matches(entry["key_id"], signature["key_id"])
+
+
+def entry_admits(entry: dict[str, Any], signature: Signature, source: str | None) -> bool:
+    """Whether an entry names this key for this source: "and, if the entry has `sources`, for this `source`"."""
+    if not entry_matches(entry, signature):
+        return False
+    return "sources" not in entry or any(match_registry(pattern, source) for pattern in entry["sources"])
+
+
+def denies(entry: dict[str, Any], signature: Signature, accept_claimed: bool) -> bool:
+    """Whether an entry of `denied` refuses this signature.
+
+    Where the fingerprint is given it decides alone: it is the key, the id only what this store calls it, and a key that was given
+    another name stays denied.
+    """
+    if "fingerprint" in entry:
+        if entry["fingerprint"] != signature["fingerprint"]:
+            return False
+    elif not matches(entry["key_id"], signature["key_id"]):
+        return False
+    after, before, claimed = entry.get("after"), entry.get("before"), signature["signed_at"][:10]
+    if after and before and before <= after:
+        # No time lies in such a window. It is an error of whoever wrote it, and an error denies.
+        return True
+    # "`before: D` denies what was made before D by its own claim". Of both, the window: what claims to be later is not meant.
+    if before and claimed >= before:
+        return False
+    # "`after: D` denies signatures made after the end of D (UTC). Whoever stole the key can backdate `signed_at`, so only
+    # *proved* time excuses a signature; with `accept_claimed: true` the claim does too." Nothing proves a time yet, so without
+    # accept_claimed every signature of the key is denied. "Without dates: always."
+    return not (after and accept_claimed and claimed <= after)
+
+
+def who(signature: Signature, policy: Policy, source: str | None) -> Reason | None:
+    """Why the signer does not count, whatever suite and time: not trusted, denied or not allowed. None if it does."""
+    key = signature["key_id"]
+    # "A key in `known/` matches no policy glob, not even `*`."
+    if signature.get("trusted") is not True:
+        return ("signer-untrusted", "signers", f"{key} is known by name only: its key is neither in keys/ nor in trusted/")
+    rules = policy.get("signers", {})
+    accept_claimed = policy.get("time", {}).get("accept_claimed", False)
+    # "`denied` beats `allowed`."
+    for number, entry in enumerate(rules.get("denied", ())):
+        if denies(entry, signature, accept_claimed):
+            dates = "".join(f", {name} {entry[name]}" for name in ("after", "before") if name in entry)
+            reason = f": {entry['reason']}" if "reason" in entry else ""
+            return ("signer-denied", f"signers.denied[{number}]", f"{key} is denied{dates}{reason}")
+    allowed = rules.get("allowed")
+    if allowed is None or any(entry_admits(entry, signature, source) for entry in allowed):
+        return None
+    if any(entry_matches(entry, signature) for entry in allowed):
+        return (
+            "signer-untrusted",
+            "signers.allowed",
+            f"{key} is allowed for other sources, not for {source or 'a local source'}",
+        )
+    # "`default_action: allow` lets an unlisted *trusted* signer […] pass"; "an empty `allowed: []` allows none".
+    if allowed and policy.get("default_action") == "allow":
+        return None
+    return ("signer-untrusted", "signers.allowed", f"no entry of signers.allowed admits {key}")
+
+
+def when(signature: Signature, policy: Policy, name: str, now: str) -> list[Reason]:
+    """Why suite or time keep the signature from counting; empty if they do not."""
+    reasons: list[Reason] = []
+    key, suite, signed = signature["key_id"], signature["suite_id"], signature["signed_at"]
+    suites = policy.get("suites", {})
+    if "allowed" in suites and suite not in suites["allowed"]:
+        allowed = ", ".join(suites["allowed"]) or "none"
+        reasons.append(("suite-not-allowed", "suites.allowed", f"{key} signed with {suite}; allowed: {allowed}"))
+    # "`suites.minimum` ranks 01 < 04 < 03 < 06 < 02."
+    if "minimum" in suites and (suite not in SUITES or SUITES.index(suite) < SUITES.index(suites["minimum"])):
+        reasons.append(("suite-not-allowed", "suites.minimum", f"{key} signed with {suite}, below {suites['minimum']}"))
+    signed_epoch, now_epoch = times.epoch(signed), times.epoch(now)
+    # "Expiry of a key is not compromise: a signature whose claimed time is before it counts." A day lasts to its last second.
+    expires = signature.get("key_expires")
+    if expires is not None and signed_epoch > times.epoch(expires, end_of_day=True):
+        reasons.append(("key-expired", "key.expires", f"{key} expired {expires}, and the signature says {signed}"))
+    expires = signature.get("expires")
+    if expires is not None and now_epoch > times.epoch(expires):
+        reasons.append(("signature-expired", "signature.expires", f"the signature of {key} expired {expires}"))
+    # A signature "made after" a day was made after the end of it, here as in `denied`.
+    minimum = policy.get("minimum", {})
+    for entry in names(minimum, name):
+        after = minimum[entry]["signed_after"]
+        if signed[:10] <= after:
+            reasons.append(
+                ("minimum-not-met", f"minimum.{entry}", f"{key} signed {signed}; {name} must be signed after {after}")
+            )
+    limits = policy.get("time", {})
+    # "each signature older than that is not counted"
+    if "max_age_days" in limits and now_epoch - signed_epoch > limits["max_age_days"] * DAY:
+        detail = f"{key} signed {signed}, more than {int(limits['max_age_days'])} days before {now}"
+        reasons.append(("signature-too-old", "time.max_age_days", detail))
+    # "A `signed_at` beyond the skew in the future is not counted."
+    if signed_epoch - now_epoch > limits.get("clock_skew_tolerance_seconds", SKEW):
+        reasons.append(("signature-in-future", "time.clock_skew_tolerance_seconds", f"{key} signed {signed}, and now is {now}"))
+    return reasons
+
+
+def names(rules: dict[str, Any], *wanted: str) -> list[str]:
+    """The keys of `pin` or `minimum` that are one of these names: "a trailing `.ctp` in the key is dropped"."""
+    entries = [key for key, entry in rules.items() if isinstance(entry, dict)]
+    return [key for key in entries if key in wanted or key.removesuffix(".ctp") in wanted]
+
+
+def distinct(signatures: list[Signature], everyone: list[Signature]) -> int:
+    """How many keys signed, "a key and the key it was rotated into counting once". `everyone` tells ids and rotations."""
+    fingerprints = {entry["key_id"]: entry["fingerprint"] for entry in everyone}
+    into = {entry["fingerprint"]: entry["rotated_into"] for entry in everyone if entry.get("rotated_into")}
+
+    def last(fingerprint: str) -> str:
+        seen = []
+        while fingerprint not in seen:
+            seen.append(fingerprint)
+            if fingerprint not in into:
+                return fingerprint
+            fingerprint = fingerprints.get(into[fingerprint], into[fingerprint])
+        # Keys rotated in a circle are one.
+        return min(seen[seen.index(fingerprint) :])
+
+    return len({last(entry["fingerprint"]) for entry in signatures})

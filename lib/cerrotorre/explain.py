@@ -1,0 +1,156 @@
+"""What `ct explain` shows of a bundle: package, provenance, content, signatures, attestations and the chain of trust."""
+
+from typing import Any
+
+from cerrotorre import dsse, report, statement
+from cerrotorre.palette import Palette
+from cerrotorre.text import shown, size
+
+Record = dict[str, Any]
+
+_STATUS = {"valid": "ok", "unknown": "~", "invalid": "x"}
+_METADATA = "title description licenses vendor revision url documentation base_name base_digest"
+
+
+def text(record: Record, palette: Palette, *, only: str = "") -> str:
+    """The explanation of one bundle; `only` is "signers" or "layers" for that part alone."""
+    parts = [f"Bundle: {shown(record['bundle'])}\n\n"]
+    if only in ("", "layers"):
+        if not only:
+            parts += [_package(record, palette), _provenance(record, palette)]
+        parts.append(_content(record, palette))
+    if only in ("", "signers"):
+        parts.append(_signatures(record, palette))
+        if not only:
+            parts.append(_attestations(record, palette))
+        parts.append(_trust(record, palette))
+    return "".join(parts)
+
+
+def _section(title: str, pairs: list[tuple[str, str]], palette: Palette) -> str:
+    width = max([10, *(len(name) for name, _ in pairs)])
+    return palette.paint("bold", title) + "\n" + "".join(f"  {name:<{width}} {shown(value)}\n" for name, value in pairs)
+
+
+def _package(record: Record, palette: Palette) -> str:
+    manifest = record["manifest"]
+    pairs = [
+        ("Name", manifest["name"]),
+        ("Version", manifest["version"]),
+        ("Platforms", ", ".join(manifest["image"]["platforms"]) or "none named"),
+    ]
+    metadata = manifest.get("metadata", {})
+    pairs += [(key.replace("_", " ").capitalize(), metadata[key]) for key in _METADATA.split() if key in metadata]
+    if "ext" in manifest:
+        pairs.append(("Ext", report.json_line(manifest["ext"]).strip() + "  (not interpreted)"))
+    return _section("Package", pairs, palette)
+
+
+def _provenance(record: Record, palette: Palette) -> str:
+    manifest = record["manifest"]
+    said = manifest["provenance"]
+    signers = [one["key_id"] for one in record.get("signatures", []) if one["kind"] == "bundle-signature" and one["status"] == "valid"]
+    by = "claimed by " + ", ".join(signers) if signers else "claimed by nobody you know"
+    pairs = [("Source", f"{said['source']}  ({by})")]
+    if "index_digest" in said:
+        pairs.append(("Index", f"{said['index_digest']}  (one platform of it)"))
+    pairs.append(("Image", manifest["image_digest"]))
+    if "created" in manifest["image"]:
+        pairs.append(("Created", f"{manifest['image']['created']}  (the image's claim)"))
+    return _section("Provenance", pairs, palette)
+
+
+def _content(record: Record, palette: Palette) -> str:
+    manifest = record["manifest"]
+    sizes = {entry["digest"]: entry["size"] for entry in manifest["content"]}
+    layers = manifest["image"].get("layers") or [entry["digest"] for entry in manifest["content"] if entry["role"] == "layer"]
+    pairs = [
+        ("Manifest", record["manifest_digest"]),
+        ("Layers", f"{len(layers)}, {size(sum(sizes[layer] for layer in set(layers) if layer in sizes))}"),
+    ]
+    text = _section("Content", pairs, palette)
+    for number, layer in enumerate(layers):
+        text += f"    [{number}] {layer}  {size(sizes[layer]) if layer in sizes else '?':>9}\n"
+    return text + f"  {'Checked':<10} not by explain; run: {report.with_names('ct verify FILE', {'context': {'Bundle': record['bundle']}})}\n"
+
+
+def _signatures(record: Record, palette: Palette) -> str:
+    lines = [palette.paint("bold", "Signatures") + "\n"]
+    made = [one for one in record.get("signatures", []) if one["kind"] == "bundle-signature"]
+    for one in made:
+        # Until a key of the store proves it, a name is only what the envelope says of itself.
+        known = one["status"] != "unknown"
+        name = one.get("key_id", "no name") + ("" if known else "  (claims to be; no key of your store made it)")
+        invalid = "  INVALID" if one["status"] == "invalid" else ""
+        suite = one.get("suite_id", "no suite")
+        lines.append(f"  {palette.mark(_STATUS[one['status']])} {shown(name)}  {shown(suite)}{_algorithms(suite)}{invalid}\n")
+        pairs = [("Fingerprint", one.get("fingerprint", "none")), ("Signed at", f"{one.get('signed_at', 'no time')}  (the signer's claim)")]
+        if "expires" in one:
+            pairs.append(("Expires", one["expires"]))
+        if known:
+            pairs.append(("Key", _standing(one)))
+        if known and one.get("claimed_key_id", one["key_id"]) != one["key_id"]:
+            pairs.append(("Named", f"{one['claimed_key_id']} by the signer"))
+        lines += [f"      {name:<12} {shown(value)}\n" for name, value in pairs]
+    return "".join(lines if made else [*lines, "  none\n"])
+
+
+def _algorithms(suite: str) -> str:
+    from cerrotorre.suites import SUITES
+
+    return f" ({', '.join(SUITES[suite])})" if suite in SUITES else ""
+
+
+def _standing(one: Record) -> str:
+    places = {"keys": "one of your own", "trusted": "trusted", "known": "known by name only, not trusted", "host": "trusted by this host"}
+    expiry = f"; expires {one['key_expires']}" if one.get("key_expires") else ""
+    return places.get(one.get("origin", ""), "?") + expiry
+
+
+def _attestations(record: Record, palette: Palette) -> str:
+    made = [one for one in record.get("signatures", []) if one["kind"] == "attestation"]
+    pairs = []
+    for title, kinds in (("SBOM", "https://spdx.dev/Document"), ("Provenance", "https://slsa.dev/provenance/")):
+        found = [one for one in made if (one["predicate_type"] or "").startswith(kinds)]
+        signed = ", ".join(one.get("key_id", "nobody you know") for one in found)
+        pairs.append((title, f"present, signed by {signed}" if found else "none"))
+    named = ("https://spdx.dev/Document", "https://slsa.dev/provenance/")
+    pairs += [("Other", str(one["predicate_type"])) for one in made if not (one["predicate_type"] or "").startswith(named)]
+    return _section("Attestations", pairs, palette)
+
+
+def _trust(record: Record, palette: Palette) -> str:
+    lines = [palette.paint("bold", "Trust chain") + "\n"]
+    if record.get("passed", {}).get("signatures"):
+        genuine = [one for one in record["signatures"] if one["kind"] == "bundle-signature" and one["status"] == "valid"]
+        if genuine:
+            lines.append(f"  {palette.mark('ok')} signature is genuine and covers this manifest\n")
+        else:
+            lines.append(f"  {palette.mark('~')} no signature by a key of your store\n")
+    for rule in record.get("trust", {}).get("rules", []):
+        lines.append(f"  {palette.mark('ok' if rule['status'] == 'pass' else 'x')} {rule['rule']}: {shown(rule['why'])}\n")
+    failed = {rule["rule"] for rule in record.get("trust", {}).get("rules", []) if rule["status"] == "fail"}
+    for made in record.get("findings", []):
+        if made["context"].get("Rule") not in failed:
+            lines.append(f"  {palette.mark('x' if made['status'] else '~')} {report.one_line(made)}\n")
+    return "".join(lines)
+
+
+def as_json(record: Record) -> str:
+    """The same facts as an object."""
+    keys = ("bundle", "manifest", "manifest_digest", "signatures", "trust", "passed", "findings")
+    facts = {key: record[key] for key in keys if key in record}
+    return report.json_line({**facts, "attestations": _lines(record)})
+
+
+def _lines(record: Record) -> list[dict[str, Any]]:
+    """What each attestation line says it is."""
+    made: list[dict[str, Any]] = []
+    for number, entry in enumerate(record.get("attestations", []), 1):
+        kind, text = next(((key, entry[key]) for key in ("envelope", "evidence") if key in entry), ("reference", None))
+        if kind == "envelope":
+            said = statement.claimed(dsse.parse_line(text.encode(), number)[1])
+            made.append({"line": number, "kind": kind, "predicate_type": said["predicateType"] if said else None})
+        else:
+            made.append({"line": number, "kind": kind})
+    return made

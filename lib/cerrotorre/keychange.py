@@ -1,0 +1,249 @@
+"""Changes of the key store: make, import, trust, delete and choose keys (spec/keys.adoc, "The store").
+
+Whatever is written is written beside, synced, and given its name only when it is whole; nothing but keys/default and a .local
+is ever replaced. An interruption leaves no temporary file.
+"""
+
+import os
+import re
+from typing import Any
+
+from cerrotorre import keyfile, keystore, places, privatekey, suites, times
+from cerrotorre.errors import Fail
+from cerrotorre.keystore import Key
+
+
+def make_directory(path: str) -> None:
+    """The directory and its missing parents, 0700 whatever the umask, and safe. Raises Fail store-unsafe, file-unwritable."""
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for new in reversed(missing):
+        try:
+            os.mkdir(new, 0o700)
+            os.chmod(new, 0o700)
+            _sync(os.path.dirname(new) or ".")
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise Fail("file-unwritable", f"'{new}': {error.strerror}", Directory=new) from None
+
+
+def _open_store(origin: str) -> str:
+    where = keystore.directory(origin)
+    make_directory(where)
+    for path in (places.home_dir(), where):
+        keystore.check_directory(path)
+    return where
+
+
+def _sync(directory: str) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_file(path: str, data: bytes, mode: int, *, replace: bool = False) -> None:
+    """Write the whole file or nothing; `mode` is exact. Raises Fail key-exists unless `replace`, file-unwritable."""
+    where, name = os.path.split(os.path.abspath(path))
+    # Not a .pub, and hidden: no reader of the store takes it for a key.
+    beside = f"{where}/.{name}.{os.urandom(8).hex()}.new"
+    try:
+        try:
+            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.fchmod(fd, mode)
+                while data:
+                    data = data[os.write(fd, data) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            if replace:
+                os.rename(beside, path)
+            else:
+                # link(2) fails where rename(2) would replace.
+                os.link(beside, path)
+            _sync(where)
+        finally:
+            _remove(beside)
+    except FileExistsError:
+        raise Fail("key-exists", f"there is a '{path}' already", File=path) from None
+    except OSError as error:
+        raise Fail("file-unwritable", f"'{path}': {error.strerror}", File=path) from None
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def refuse_taken(key_id: str, output: str | None = None) -> None:
+    """Raise Fail key-exists if an id cannot be a new pair's, in any store or in the directory `output`."""
+    base = f"{keystore.directory('keys') if output is None else output}/{key_id}"
+    for path in (base + ".key", base + ".pub"):
+        if os.path.lexists(path):
+            raise Fail("key-exists", f"there is a '{path}' already", File=path)
+    if output is None:
+        _refuse_second(key_id, [])
+
+
+def _refuse_second(key_id: str, components: list[str]) -> None:
+    # A second holder of an id or a component would make both unusable.
+    for key in keystore.read_all()[0]:
+        if key["key_id"] == key_id or set(key["components"]) & set(components):
+            what = "a key of that id" if key["key_id"] == key_id else f"this key, as {key['key_id']}"
+            raise Fail("key-exists", f"the key store has {what}: '{key['path']}'", Fingerprint=key["fingerprint"])
+
+
+def new_id(wanted: str | None, created: str, expires: str | None) -> str:
+    """The id of a new key: the one wanted, else USER-YEAR. Raises Fail usage for what is no id, or no expiry after `created`."""
+    if wanted is not None and not keyfile.is_id(wanted):
+        raise Fail("usage", f"not a key id: {wanted[:80]!r}")
+    if expires is not None:
+        try:
+            end = keyfile.check_expiry(expires)
+        except Fail as fail:
+            raise Fail("usage", str(fail)) from None
+        if end <= times.epoch(created):
+            raise Fail("usage", f"--expires {expires} is not after {created}")
+    return wanted or suggested_id(created[:4])
+
+
+def suggested_id(year: str) -> str:
+    """USER-YEAR, the user's name in the letters of an id."""
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = ""
+    plain = re.sub("[^A-Za-z0-9._-]+", "-", name).lstrip("._-")[:58]
+    return f"{plain or 'user'}-{year}"
+
+
+def generate(
+    key_id: str,
+    suite_id: str,
+    *,
+    created: str,
+    expires: str | None = None,
+    passphrase: bytes | None,
+    profile: str = "interactive",
+    output: str | None = None,
+) -> dict[str, Any]:
+    """A new key pair in keys/, or in the directory `output`; the store's first pair becomes the default.
+
+    Without a passphrase (None) the private key is not encrypted. Returns {key_id, suite_id, fingerprint, created, expires,
+    public_key: path, private_key: path, encrypted, default}. Raises Fail key-exists and what writing raises.
+    """
+    seeds = suites.generate(suite_id)
+    publics = suites.publics(suite_id, seeds)
+    key = {
+        "key_id": key_id,
+        "suite_id": suite_id,
+        "fingerprint": suites.fingerprint(suite_id, publics),
+        "created": created,
+        "publics": publics,
+    }
+    if passphrase is None:
+        secret = privatekey.write_plain(suite_id, seeds)
+    else:
+        salt, nonce = os.urandom(privatekey.SALT_SIZE), os.urandom(privatekey.NONCE_SIZE)
+        secret = privatekey.seal(key_id, suite_id, seeds, passphrase, privatekey.PROFILES[profile], salt=salt, nonce=nonce)
+    if output is None:
+        _refuse_second(key_id, suites.component_fingerprints(suite_id, publics))
+        base = f"{_open_store('keys')}/{key_id}"
+    else:
+        make_directory(output)
+        base = os.path.join(output, key_id)
+    # The .pub comes last: it is what makes the pair exist for a reader.
+    files = [(base + ".key", secret, 0o600), (base + ".pub", keyfile.write_public(key), 0o644)]
+    if expires:
+        files.insert(1, (base + ".local", keyfile.write_local({"expires": expires}), 0o644))
+    _write_all(files)
+    default = output is None and keystore.default_id() is None
+    if default:
+        set_default(key_id)
+    made = {name: key[name] for name in ("key_id", "suite_id", "fingerprint", "created")}
+    paths = {"public_key": base + ".pub", "private_key": base + ".key"}
+    return made | {"expires": expires} | paths | {"encrypted": passphrase is not None, "default": default}
+
+
+def _write_all(files: list[tuple[str, bytes, int]]) -> None:
+    written: list[str] = []
+    try:
+        for path, data, mode in files:
+            write_file(path, data, mode)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            _remove(path)
+        raise
+
+
+def add_public(key: keyfile.Public, *, trust: bool) -> str:
+    """Put a public key (with its id) into trusted/ or known/; returns its path. Raises Fail key-exists and what writing raises."""
+    _refuse_second(key["key_id"], suites.component_fingerprints(key["suite_id"], key["publics"]))
+    path = f"{_open_store('trusted' if trust else 'known')}/{key['key_id']}.pub"
+    write_file(path, keyfile.write_public(key), 0o644)
+    return path
+
+
+def trust(key_id: str) -> Key:
+    """Move a key from known/ to trusted/; one that is trusted already stays. Returns the key as it was found.
+
+    If the machine stops between the two steps, the key lies in both stores and is unusable until one file is removed.
+    """
+    key = keystore.find(key_id)
+    if key["trusted"]:
+        return key
+    for algorithm, public in zip(suites.components(key["suite_id"]), key["publics"], strict=True):
+        suites.check_public(algorithm, public)
+    new, old = f"{_open_store('trusted')}/{key_id}", key["path"].removesuffix(".pub")
+    facts = {name: key[name] for name in ("expires", "rotated_into", "note") if key[name]}
+    files = [(new + ".local", keyfile.write_local(facts), 0o644)] if facts else []
+    _write_all([*files, (new + ".pub", keyfile.write_public(key), 0o644)])
+    delete_files(old)
+    return key
+
+
+def delete_files(base: str) -> None:
+    """Remove a key's files, the secret one first."""
+    for suffix in (".key", ".pub", ".local"):
+        _remove(base + suffix)
+    _sync(os.path.dirname(base))
+
+
+def deletable(key_id: str) -> Key:
+    """The user's key of that id, usable or not. Raises Fail key-not-found if there is none, several, or it is the host's."""
+    found = [key for key in keystore.read_all()[0] if key["key_id"] == key_id and key["origin"] != "host"]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Fail("key-not-found", f"your key store holds no key {key_id[:80]!r}")
+    raise Fail(
+        "key-not-found",
+        f"{key_id} occurs more than once; remove the file that is wrong",
+        Files=", ".join(k["path"] for k in found),
+    )
+
+
+def delete(key: Key) -> None:
+    """Delete a key that `deletable` gave; a default that names it goes too."""
+    if key["origin"] == "keys" and keystore.default_id() == key["key_id"]:
+        _remove(os.path.dirname(key["path"]) + "/default")
+    delete_files(key["path"].removesuffix(".pub"))
+
+
+def set_default(key_id: str) -> None:
+    """Make a pair of keys/ the default. Raises Fail key-not-found."""
+    key = keystore.find(key_id)
+    if key["origin"] != "keys" or not key["private"]:
+        raise Fail("key-not-found", f"{key_id} is not a key pair of yours", File=key["path"])
+    write_file(os.path.dirname(key["path"]) + "/default", f"{key_id}\n".encode("ascii"), 0o644, replace=True)

@@ -1,0 +1,235 @@
+"""The key store: trust is where the file lies (spec/keys.adoc, "The store").
+
+keys/ holds own pairs and trusted/ the public keys the user decided to trust; known/ only gives names to strangers; the host's
+trusted keys are in <sysconfdir>/cerro/trusted. This module reads; `keychange` writes.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from cerrotorre import keyfile, places, suites
+from cerrotorre.errors import Fail, Finding, finding
+
+# {"key_id", "suite_id", "fingerprint": str, "publics": [bytes], "components": [component fingerprint], "created": str | None,
+#  "expires", "rotated_into", "note": str | None, "origin": "keys" | "trusted" | "known" | "host", "trusted": bool,
+#  "private": bool (a .key lies beside it), "path": str (of the .pub)}
+Key = dict[str, Any]
+
+ORIGINS = ("keys", "trusted", "known", "host")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# Without O_NONBLOCK a FIFO in the store would hold the reader up for ever.
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+def directory(origin: str) -> str:
+    """The directory of one of ORIGINS."""
+    return os.path.join(places.host_dir(), "trusted") if origin == "host" else os.path.join(places.home_dir(), origin)
+
+
+def load() -> tuple[list[Key], list[Finding]]:
+    """Every usable key of all stores, by origin and id, and notes about the others.
+
+    What occurs twice makes every holder unusable (key-ambiguous); an unreadable file is passed over (key-unreadable). A missing
+    store is an empty one. Raises Fail store-unsafe, file-unreadable.
+    """
+    keys, notes = read_all()
+    unusable: set[str] = set()
+    for what, paths in _clashes(keys).items():
+        unusable.update(paths)
+        notes.append(finding("key-ambiguous", f"{what} occurs more than once in the key store", Files=", ".join(paths)))
+    return [key for key in keys if key["path"] not in unusable], notes
+
+
+def _clashes(keys: list[Key]) -> dict[str, list[str]]:
+    holders: dict[str, list[str]] = {}
+    for key in keys:
+        for what in (f"the id {key['key_id']}", *(f"the key {component}" for component in key["components"])):
+            holders.setdefault(what, []).append(key["path"])
+    return {what: paths for what, paths in holders.items() if len(paths) > 1}
+
+
+def read_all() -> tuple[list[Key], list[Finding]]:
+    """As `load`, without looking for what occurs twice."""
+    keys: list[Key] = []
+    notes: list[Finding] = []
+    check_directory(places.home_dir())
+    check_directory(places.host_dir())
+    for origin in ORIGINS:
+        _read_directory(origin, keys, notes)
+    return keys, notes
+
+
+def _read_directory(origin: str, keys: list[Key], notes: list[Finding]) -> None:
+    where = directory(origin)
+    if not check_directory(where):
+        return
+    try:
+        names = frozenset(os.listdir(where))
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{where}': {error.strerror}", Directory=where) from None
+    for name in sorted(name for name in names if name.endswith(".pub") and not name.startswith(".")):
+        try:
+            key = read_key(where, name.removesuffix(".pub"), names)
+        except Fail as fail:
+            if fail.finding["finding"] == "store-unsafe":
+                raise
+            notes.append(finding("key-unreadable", f"'{where}/{name}': {fail}", File=f"{where}/{name}"))
+            continue
+        keys.append(key | {"origin": origin, "trusted": origin != "known"})
+
+
+def read_key(where: str, key_id: str, names: frozenset[str]) -> Key:
+    """The public key `where`/<key_id>.pub with its local facts, without origin and trust.
+
+    `names` are the names in the directory. Raises Fail key-malformed, suite-unavailable, store-unsafe, file-unreadable.
+    """
+    path = f"{where}/{key_id}.pub"
+    key = keyfile.parse_public(read_file(path))
+    if key["key_id"] != key_id:
+        raise Fail("key-malformed", f"the Key-Id in it is {key['key_id']}, which is not its name")
+    local: dict[str, str | None] = {"expires": None, "rotated_into": None, "note": None}
+    if f"{key_id}.local" in names:
+        try:
+            local = keyfile.parse_local(read_file(f"{where}/{key_id}.local"))
+        except Fail as fail:
+            if fail.finding["finding"] != "key-malformed":
+                raise
+            raise Fail("key-malformed", f"{key_id}.local: {fail}") from None
+    components = suites.component_fingerprints(key["suite_id"], key["publics"])
+    return key | local | {"components": components, "private": f"{key_id}.key" in names, "path": path}
+
+
+def check_directory(path: str) -> bool:
+    """Whether the directory is there. Raises Fail store-unsafe if another than the user or root can change what is in it."""
+    try:
+        _check_link(path)
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Fail("file-unreadable", f"'{path}' is not a directory", Directory=path)
+    _check_owner(path, found)
+    return True
+
+
+def _check_link(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISLNK(found.st_mode):
+        return
+    if found.st_uid not in (0, os.geteuid()):
+        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path)
+    # Whoever can change the directory of the target can put another file in its place; a sticky one, nobody else's.
+    beside = os.path.dirname(os.path.realpath(path))
+    around = os.stat(beside)
+    if not around.st_mode & stat.S_ISVTX:
+        _check_owner(beside, around)
+
+
+def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
+    if found.st_mode & forbidden:
+        mode = stat.S_IMODE(found.st_mode)
+        access = "accessible to" if forbidden & 0o044 else "writable by"
+        raise Fail("store-unsafe", f"'{path}' is {access} others (mode {mode:04o})", File=path)
+
+
+def read_file(path: str, *, secret: bool = False, limit: int = keyfile.LIMIT) -> bytes:
+    """A file of the store, at most limit + 1 bytes of it.
+
+    Raises Fail store-unsafe if another can write it (`secret`: or read it), file-unreadable, key-not-found if it is not there.
+    """
+    try:
+        _check_link(path)
+        fd = os.open(path, _FILE)
+    except FileNotFoundError:
+        raise Fail("key-not-found", f"there is no '{path}'", File=path) from None
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    try:
+        found = os.fstat(fd)
+        _check_owner(path, found, 0o077 if secret else 0o022)
+        if not stat.S_ISREG(found.st_mode):
+            raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
+        data = b""
+        while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
+            data += more
+        return data
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    finally:
+        os.close(fd)
+
+
+def read_foreign(path: str) -> bytes:
+    """A file from elsewhere, to be imported: whoever may own it, at most keyfile.LIMIT + 1 bytes. Raises Fail file-unreadable."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(keyfile.LIMIT + 1)
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+
+
+def default_id() -> str | None:
+    """The id of the default key, or None. Raises Fail key-malformed, store-unsafe."""
+    where = directory("keys")
+    if not check_directory(places.home_dir()) or not check_directory(where) or not os.path.lexists(f"{where}/default"):
+        return None
+    text = keyfile.ascii_text(read_file(f"{where}/default"))
+    if not keyfile.is_id(text[:-1]) or text[-1:] != "\n":
+        raise Fail("key-malformed", f"'{where}/default' is not a key id and a newline", File=f"{where}/default")
+    return text[:-1]
+
+
+def find(key_id: str) -> Key:
+    """The one usable key of that id. Raises Fail key-not-found, which says so if it is there and unusable."""
+    keys, notes = load()
+    for key in keys:
+        if key["key_id"] == key_id:
+            return key
+    for note in notes:
+        where = ", ".join(note["context"].values())
+        if f"/{key_id}.pub" in where:
+            raise Fail("key-not-found", f"{key_id} is unusable: {note['detail']}", Files=where)
+    raise Fail("key-not-found", f"the key store holds no key {key_id[:80]!r}")
+
+
+def signing_key(key_id: str | None, passphrase: Callable[[], bytes]) -> dict[str, Any]:
+    """A key pair, opened: {key_id, suite_id, fingerprint, components, expires, publics, seeds}.
+
+    `key_id` is an id in keys/, a path with a `/` in it to a private key file with its .pub beside it, or None for the default
+    key. `passphrase` is asked only if the file is encrypted. Raises Fail no-signing-key, key-not-found, key-locked,
+    store-unsafe, key-malformed, and what `passphrase` raises.
+    """
+    from cerrotorre import privatekey
+
+    if key_id is not None and "/" in key_id:
+        key, path = _beside(key_id), key_id
+    else:
+        key_id = default_id() if key_id is None else key_id
+        if key_id is None:
+            raise Fail("no-signing-key")
+        key = find(key_id)
+        if key["origin"] != "keys" or not key["private"]:
+            raise Fail("key-not-found", f"the key store holds no private key of {key_id}", File=key["path"])
+        path = key["path"].removesuffix(".pub") + ".key"
+    private = privatekey.parse(read_file(path, secret=True))
+    claims = {name: private[name] for name in ("key_id", "suite_id", "fingerprint") if name in private}
+    if any(key[name] != its for name, its in claims.items()):
+        raise Fail("key-locked", f"'{path}' is the private half of another key than the .pub beside it", File=path)
+    seeds = privatekey.open_seeds(private, passphrase()) if private["encrypted"] else private["seeds"]
+    if suites.publics(key["suite_id"], seeds) != key["publics"]:
+        raise Fail("key-locked", f"'{path}' is not the private half of the .pub beside it", File=path)
+    return {name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "publics")} | {
+        "seeds": seeds
+    }
+
+
+def _beside(path: str) -> Key:
+    where, name = os.path.split(path.removesuffix(".key"))
+    names = frozenset(other for other in (f"{name}.key", f"{name}.local") if os.path.lexists(f"{where}/{other}"))
+    return read_key(where, name, names)

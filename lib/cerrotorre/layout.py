@@ -1,0 +1,95 @@
+"""Writing a .ctp: the same member list that bundle.py walks, walked the other way (spec/bundle.adoc)."""
+
+import os
+from typing import Any
+
+from cerrotorre import bundle, manifest, sinks, tarball
+from cerrotorre.content import Entry, Files, Replacement, move, write_all
+from cerrotorre.errors import Fail, Finding
+
+Record = dict[str, Any]
+
+
+class Layout:
+    """What a record's bundle consists of: `small` members with their bytes, then the blobs. Raises Fail for a bad record."""
+
+    def __init__(self, record: Record) -> None:
+        self.manifest, digest, ((_, summary), *derived) = bundle.derive(record)
+        lines = [line + b"\n" for _, line, _ in bundle.attestations(record)]
+        attestations = b"".join(lines)
+        if len(attestations) > manifest.MAX_ATTESTATIONS:
+            raise Fail("too-large", f"attestations.jsonl would be {len(attestations)} bytes")
+        trust = [record["canonical"].encode(), summary, attestations]
+        self.small = [*zip(manifest.TRUST_MEMBERS, trust, strict=True), *derived]
+        self.blobs: list[Entry] = record["content"]
+        for entry in self.blobs:
+            if "file" not in entry["at"]:
+                raise Fail("record-inconsistent", "a blob does not lie in a file", Blob=entry["digest"])
+
+    def head(self) -> bytes:
+        """Everything before the first blob's header."""
+        members = b"".join(tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data))) for name, data in self.small)
+        return members + b"".join(tarball.header(name, 0, tarball.DIRECTORY) for name in manifest.DIRECTORIES)
+
+
+def _blob_header(entry: Entry) -> bytes:
+    return tarball.header(manifest.blob_path(entry["digest"]), entry["size"])
+
+
+def write_file(record: Record, path: str, progress: sinks.Progress = None) -> list[Finding]:
+    """Write the bundle to `path`, whole or not at all, every blob hashed as it passes. Returns what is wrong, if anything."""
+    layout = Layout(record)
+    head = layout.head()
+    pieces, places, position = [(0, head)], [], len(head)
+    for entry in layout.blobs:
+        pieces.append((position, _blob_header(entry)))
+        places.append(position := position + len(pieces[-1][1]))
+        position += entry["size"] + tarball.padding(entry["size"])
+    files = Files()
+    with Replacement(path) as new:
+        try:
+            # Reserving all of it first finds a full disk before the work, and makes writing at several places fast. What is
+            # reserved reads as zeros: the paddings and the end.
+            os.posix_fallocate(new.fd, 0, position + len(tarball.END))
+            for offset, data in pieces:
+                _write_at(new.fd, data, offset)
+            try:
+                kept, wrong = move(sinks.jobs(layout.blobs, places), files, new.fd, progress)
+            finally:
+                files.close()
+        except OSError as error:
+            raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
+        wrong = wrong or sinks.image_findings(layout.manifest, kept)
+        if not wrong:
+            new.commit()
+    return wrong
+
+
+def _write_at(fd: int, data: bytes, offset: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(fd, data[done:], offset + done)
+
+
+def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> list[Finding]:
+    """Write the bundle to a descriptor as it is hashed. Where something is wrong the end is withheld: the copy is truncated."""
+    layout = Layout(record)
+    wanted = sinks.documents(layout.blobs)
+    files = Files()
+    kept: dict[str, bytes] = {}
+    try:
+        write_all(fd, layout.head())
+        for entry in layout.blobs:
+            write_all(fd, _blob_header(entry))
+            chunks = sinks.file_chunks(entry["at"], entry["size"], files)
+            actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
+            if actual != entry["digest"]:
+                return [sinks.mismatch(entry, actual)]
+            kept[actual] = data
+            write_all(fd, bytes(tarball.padding(entry["size"])))
+    finally:
+        files.close()
+    wrong = sinks.image_findings(layout.manifest, kept)
+    if not wrong:
+        write_all(fd, tarball.END)
+    return wrong

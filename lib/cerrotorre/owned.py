@@ -1,0 +1,73 @@
+"""Files that say what is trusted: read only if nobody but the user or root could have written them (spec/policy.adoc, "Files")."""
+
+import os
+import stat
+
+from cerrotorre.errors import Fail
+
+# Without O_NONBLOCK a FIFO would hold the reader up for ever.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+def check_directory(path: str) -> bool:
+    """Whether the directory is there. Raises Fail store-unsafe if another can change what is in it, file-unreadable."""
+    try:
+        _check_link(path)
+        found = os.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Fail("file-unreadable", f"'{path}' is not a directory", Directory=path)
+    _check_owner(path, found)
+    return True
+
+
+def read(path: str, limit: int, *, guarded: bool = True) -> bytes | None:
+    """At most `limit` + 1 bytes of a regular file, or None if there is no such file; a dangling link is an unreadable file.
+
+    Raises Fail store-unsafe if another could have written it (not asked unless `guarded`), not-a-file, file-unreadable.
+    """
+    try:
+        if guarded:
+            _check_link(path)
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
+            return None
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
+        if guarded:
+            _check_owner(path, found)
+        data = b""
+        while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
+            data += more
+        return data
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    finally:
+        os.close(fd)
+
+
+def _check_link(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISLNK(found.st_mode):
+        return
+    if found.st_uid not in (0, os.geteuid()):
+        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path)
+    # Whoever can change the directory of the target can put another file in its place; in a sticky one only its owner can.
+    beside = os.path.dirname(os.path.realpath(path))
+    around = os.stat(beside)
+    if not around.st_mode & stat.S_ISVTX:
+        _check_owner(beside, around)
+
+
+def _check_owner(path: str, found: os.stat_result) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
+    if found.st_mode & 0o022:
+        raise Fail("store-unsafe", f"'{path}' is writable by others (mode {stat.S_IMODE(found.st_mode):04o})", File=path)

@@ -1,0 +1,31 @@
+"""Where the configuration lies: the user's directory and the host's. Looks at the environment, touches no disk."""
+
+import os
+from collections.abc import Mapping
+
+from cerrotorre.built import SYSCONFDIR
+from cerrotorre.errors import Fail
+
+
+def home_dir(env: Mapping[str, str] | None = None) -> str:
+    """The user's directory: $CT_HOME, else $XDG_CONFIG_HOME/cerro, else ~/.config/cerro; absolute.
+
+    Raises Fail usage if no home directory is known. `env` is os.environ unless given.
+    """
+    env = os.environ if env is None else env
+    if chosen := env.get("CT_HOME"):
+        return os.path.abspath(chosen)
+    # XDG Base Directory Specification: "If an implementation encounters a relative path […] it should consider the path invalid".
+    config = env.get("XDG_CONFIG_HOME", "")
+    if os.path.isabs(config):
+        return os.path.join(config, "cerro")
+    home = env.get("HOME") or os.path.expanduser("~")
+    # What the working directory holds may be another's, so trust is never looked up beside it.
+    if not os.path.isabs(home):
+        raise Fail("usage", "no home directory: set HOME or CT_HOME to an absolute path")
+    return os.path.join(home, ".config", "cerro")
+
+
+def host_dir() -> str:
+    """The host's directory, <SYSCONFDIR>/cerro. Fixed when built: the environment may not choose it."""
+    return os.path.join(SYSCONFDIR, "cerro")

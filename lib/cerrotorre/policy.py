@@ -1,0 +1,179 @@
+"""Judge a bundle by trust policies: every rule, in the order spec/policy.adoc gives, each with the reason it passed or failed.
+
+Pure: what the store said of the signatures is in the record, now is an argument. All policies given must pass.
+"""
+
+from typing import Any
+
+from cerrotorre import counted, errors, expect, reference, signers
+from cerrotorre.case import Case, source_of
+from cerrotorre.counted import Policy
+from cerrotorre.errors import Fail
+
+CHECKS = ("trust", "policy", "attestations")
+PREDICATES = {
+    "provenance": ("https://slsa.dev/provenance/v1",),
+    "sbom": ("https://spdx.dev/Document/v2.3", "https://spdx.dev/Document"),
+}
+
+
+def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, expected: str | None = None) -> dict[str, Any]:
+    """{"policies": [name], "rules": [{rule, status, why, policy, matched?}], "findings": [finding], "passed": {check: bool}}.
+
+    The record has manifest, manifest_digest and signatures (spec/records.adoc); `now` is YYYY-MM-DDTHH:MM:SSZ. Without a policy
+    the keys in keys/ and trusted/ count. Raises Fail reference if `expected` is neither a name nor a reference.
+    """
+    cases = [Case(name, policy, record, now) for name, policy in policies or [("", {})]]
+    for case in cases:
+        signers.judge(case)
+        _registries(case)
+        _base_images(case)
+        _pins(case)
+        if case is cases[-1] and expected is not None:
+            _expected(case, expected)
+        _attestations(case)
+    findings = [made for check in CHECKS for case in cases for made in case.findings if made["check"] == check]
+    return {
+        "policies": [name for name, _ in policies],
+        "rules": [line for case in cases for line in case.rules],
+        "findings": findings,
+        "passed": {check: not any(made["check"] == check for made in findings) for check in CHECKS},
+    }
+
+
+# -- where it comes from -----------------------------------------------------------------------------------------------------
+
+
+def _registries(case: Case) -> None:
+    rules = case.policy.get("registries", {})
+    source = source_of(case.manifest)
+    provenance = case.manifest.get("provenance", {})
+    claimed = provenance.get("source", "")
+    context = {"Source": claimed, "Registry": provenance.get("registry")}
+    if source is None and "registry" in provenance:
+        # No program of ours writes this, and no pattern can say which of the two it is about.
+        why = "the source and the registry that the manifest claims contradict each other"
+        case.refuse("registry-not-allowed", why, "registries", **context)
+        return
+    said = source or f"the local source {claimed}"
+    if "blocked" in rules:
+        # "`blocked` beats `allowed`."
+        for pattern in rules["blocked"]:
+            if reference.match_registry(pattern, source, blocked=True):
+                case.refuse(
+                    "registry-blocked", f"{said} is blocked by {pattern}", "registries.blocked", **context, Pattern=pattern
+                )
+                return
+        case.rule("registries.blocked", True, f"no pattern blocks {said}")
+    if "allowed" in rules:
+        pattern = next((pattern for pattern in rules["allowed"] if reference.match_registry(pattern, source)), None)
+        if pattern is not None:
+            case.rule("registries.allowed", True, f"{said} is admitted by {pattern}", pattern)
+        elif rules["allowed"] and case.policy.get("default_action") == "allow":
+            case.rule("registries.allowed", True, f"{said} is not listed, and default_action is allow")
+        else:
+            why = f"no pattern of registries.allowed admits {said}"
+            case.refuse(
+                "registry-not-allowed", why, "registries.allowed", **context, Allowed=", ".join(rules["allowed"]) or "none"
+            )
+
+
+def _base_images(case: Case) -> None:
+    if "allowed" not in case.policy.get("base_images", {}):
+        return
+    allowed = case.policy["base_images"]["allowed"]
+    claimed = case.manifest.get("metadata", {}).get("base_name", "")
+    try:
+        base = reference.normalise(claimed)
+    except Fail:
+        # "`base_images` with an unknown base is a rejection."
+        why = f"the base image {claimed!r} is no reference" if claimed else "the image does not say what it is based on"
+        case.refuse("base-image-not-allowed", why, "base_images.allowed", Base=claimed or None)
+        return
+    pattern = next((pattern for pattern in allowed if reference.match_registry(pattern, base)), None)
+    if pattern is not None:
+        case.rule("base_images.allowed", True, f"{base} is admitted by {pattern}", pattern)
+    else:
+        why = f"no pattern of base_images.allowed admits {base}"
+        case.refuse("base-image-not-allowed", why, "base_images.allowed", Base=base, Allowed=", ".join(allowed) or "none")
+
+
+# -- which bundle it is ------------------------------------------------------------------------------------------------------
+
+
+def _pins(case: Case) -> None:
+    manifest, pins = case.manifest, case.policy.get("pin", {})
+    wanted = {manifest["name"], f"{manifest['name']}:{manifest['version']}", manifest.get("provenance", {}).get("source", "")}
+    if (source := source_of(manifest)) is not None:
+        # A source in a key is a reference, so it is normalised too; what does not begin with a host is a name.
+        wanted |= {key for key in pins if reference.is_host(key.partition("/")[0]) and "/" in key and _spelled(key) == source}
+    named = counted.names(pins, *wanted)
+    # Every pin that names the bundle must hold.
+    for key in named:
+        _pin(case, f"pin.{key}", pins[key])
+    if case.policy.get("unpinned") == "deny":
+        if named:
+            case.rule("unpinned", True, f"the bundle is pinned by {', '.join(named)}")
+        else:
+            case.refuse("unpinned", f"no pin names {manifest['name']}:{manifest['version']}", "unpinned", Name=manifest["name"])
+
+
+def _spelled(key: str) -> str | None:
+    try:
+        return reference.normalise(key.removesuffix(".ctp"))
+    except Fail:
+        return None
+
+
+def _pin(case: Case, rule: str, pin: dict[str, Any]) -> None:
+    # "`digest` is the image or the manifest digest".
+    image, digest = case.manifest["image_digest"], pin.get("digest")
+    if digest in (image, case.manifest_digest):
+        case.rule(f"{rule}.digest", True, f"{'the image' if digest == image else 'the manifest'} is {digest}")
+    elif digest is not None:
+        context = {"Expected": digest, "Actual": image, "Manifest": case.manifest_digest}
+        case.refuse("pin-mismatch", "neither the image nor the manifest has the pinned digest", f"{rule}.digest", **context)
+    # "`signers` must all have counted signatures".
+    for glob in pin.get("signers", ()):
+        if by := signers.among(case.counted, [glob]):
+            case.rule(f"{rule}.signers", True, f"{by[0]['key_id']} signed", glob)
+        else:
+            why = f"no counted signature by {glob}, to whom the name is pinned"
+            case.refuse("pin-signer-missing", why, f"{rule}.signers", Expected=glob, Actual=signers.ids(case.counted))
+
+
+def _expected(case: Case, expected: str) -> None:
+    manifest = case.manifest
+    actual = f"{manifest['name']}:{manifest['version']}"
+    if expect.met(expected, manifest):
+        case.rule("expect", True, f"{actual} is what {expected} asks for")
+        return
+    source = manifest.get("provenance", {}).get("source")
+    why = f"this is {actual}, not {expected}"
+    context = {"Expected": expected, "Actual": actual, "Source": source, "Image": manifest["image_digest"]}
+    hint = f"a mirror under another name: --expect {manifest['name']}" if "/" in expected or "@" in expected else None
+    case.rule("expect", False, why)
+    # The expectation is the caller's, no policy's.
+    case.findings.append(errors.finding("not-expected", why, **context, Hint=hint))
+
+
+# -- what is said about it ---------------------------------------------------------------------------------------------------
+
+
+def _attestations(case: Case) -> None:
+    """ "`true` means by any allowed signer […]; the predicate must be schema-valid." No predicate is judged by a schema yet, and
+    no log is read, so none counts: a requirement is refused, never passed unjudged."""
+    for kind, wanted in case.policy.get("require_attestations", {}).items():
+        if wanted is False or isinstance(wanted, str):
+            continue
+        there = [entry for entry in case.statements if isinstance(entry, dict) and entry.get("kind") == "attestation"]
+        said = [entry for entry in there if entry.get("predicate_type") in PREDICATES.get(kind, ())]
+        label = {"sbom": "an SBOM", "transparency_log": "inclusion in a log"}.get(kind, kind)
+        why = f"the policy requires {label}, and {'it is there but not judged by its schema' if said else 'there is none'}"
+        narrowed = wanted if isinstance(wanted, dict) else {}
+        context = {"Required": kind, "From": _list(narrowed.get("from")), "Builders": _list(narrowed.get("builders"))}
+        case.refuse("attestation-missing", why, f"require_attestations.{kind}", **context)
+
+
+def _list(items: list[str] | None) -> str | None:
+    return ", ".join(items) if items else None

@@ -1,0 +1,196 @@
+"""What people see of a verdict and of what was written (spec/output.adoc): text and its --json twin."""
+
+from typing import Any
+
+from cerrotorre import dsse, errors, jsonic, statement
+from cerrotorre.errors import Finding
+from cerrotorre.palette import Palette
+from cerrotorre.text import hidden, quoted, shown, size
+
+Record = dict[str, Any]
+
+PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content")
+# What a proposed command is for, where the command does not say it.
+_PURPOSES = {
+    "ct explain FILE --signers": "To see who signed",
+    "ct policy add-signer SIGNER": "If its owner confirms the fingerprint to you by another way",
+    "ct key import FILE.pub --trust": "If you have a signer's key by a way you trust",
+    "ct keygen": "To make a key",
+    "ct key list": "To see your keys",
+}
+
+
+def fields(pairs: list[tuple[str, object]], indent: str = "  ", least: int = 0) -> str:
+    """Aligned `Name: value` lines, the values shown safely."""
+    width = max([least, *(len(name) + 1 for name, _ in pairs)])
+    return "".join(f"{indent}{name + ':':<{width}}  {shown(str(value))}\n" for name, value in pairs)
+
+
+def json_line(value: Any) -> str:
+    """One JSON object a line; what a terminal could mistake for control is escaped, losing nothing."""
+    return "".join(_json_escape(char) if hidden(char) else char for char in jsonic.dump(value)) + "\n"
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def finding(made: Finding, title: str, palette: Palette) -> str:
+    """A finding in full: what failed, with what, why, and what to type next."""
+    head = f"{palette.mark('x')} {title}: {shown(made['summary'])}\n"
+    pairs = [(name, value) for name, value in made["context"].items() if value != ""]
+    if made.get("detail"):
+        pairs.append(("Detail", made["detail"]))
+    body = f"\n{fields(pairs, least=12)}" if pairs else ""
+    why = f"\n  {shown(made['why'])}\n" if made["why"] else ""
+    return head + body + why + _next(made)
+
+
+def _next(made: Finding) -> str:
+    lines = []
+    for command in made["try"]:
+        typed = with_names(command, made)
+        purpose = _PURPOSES.get(command, "Try")
+        lines.append(f"  {purpose + ':':<30} {shown(typed)}\n" if len(purpose) < 30 else f"  {purpose}:\n{'':<33}{shown(typed)}\n")
+    return "\n" + "".join(lines) if lines else ""
+
+
+def with_names(command: str, made: Finding) -> str:
+    """A proposed command with the bundle's and the signer's names in it."""
+    for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
+        value = made["context"].get(name)
+        if value and f" {mark}" in command and f"{mark}." not in command:
+            command = command.replace(mark, quoted(str(value)))
+    return command
+
+
+def judged(record: Record) -> tuple[int, list[Finding]]:
+    """(status, findings, the deciding one first): valid is something said, so a pass that nobody said is a finding."""
+    findings = [made for made in record.get("findings", []) if made["status"]]
+    if not findings:
+        silent = [check for check in PASSES if record.get("passed", {}).get(check) is not True]
+        if silent:
+            findings = [errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])]
+    findings.sort(key=errors.rank)
+    return (findings[0]["status"] if findings else 0), findings
+
+
+def verdict(record: Record, palette: Palette, verbose: bool) -> str:
+    """The verdict on one bundle, in full."""
+    _, findings = judged(record)
+    if findings:
+        return refused(record, "Verification failed", palette, findings) + (rules(record, palette) if verbose else "") + notes(record, palette)
+    manifest = record["manifest"]
+    pairs: list[tuple[str, object]] = [
+        ("Package", f"{manifest['name']} {manifest['version']}   from {manifest['provenance']['source']}"),
+    ]
+    pairs += [("Signed by", f"{made['key_id']}  {made['signed_at']}") for made in _signers(record)]
+    pairs.append(("Policy", _policy(record)))
+    head = f"{palette.mark('ok')} {shown(record['bundle'])} is valid\n"
+    return head + fields(pairs, least=10) + (rules(record, palette) if verbose else "") + notes(record, palette)
+
+
+def refused(record: Record, title: str, palette: Palette, findings: list[Finding] | None = None) -> str:
+    """Why not: the deciding finding in full, a line for each of the others."""
+    first, *others = findings or sorted((made for made in record["findings"] if made["status"]), key=errors.rank)
+    text = finding(first, title, palette)
+    if others:
+        text += "\n  Also:\n" + "".join(f"    {palette.mark('x')} {one_line(made)}\n" for made in others)
+    return text
+
+
+def one_line(made: Finding) -> str:
+    """A finding in a line: its summary, its slug and what it is about."""
+    about = made.get("detail") or next((str(value) for name, value in made["context"].items() if name != "Bundle"), "")
+    return f"{made['summary']} ({made['finding']})" + (f": {shown(about)}" if about else "")
+
+
+def _signers(record: Record) -> list[Record]:
+    """The signatures that are genuine and by keys the store trusts."""
+    made = record.get("signatures", [])
+    return [one for one in made if one["kind"] == "bundle-signature" and one["status"] == "valid" and one["trusted"]]
+
+
+def _policy(record: Record) -> str:
+    trust = record.get("trust", {})
+    passed = sum(rule["status"] == "pass" for rule in trust.get("rules", []))
+    names = ", ".join(trust.get("policies", []))
+    return f"{names}  ({passed} rules passed)" if names else "none; keys in your store count"
+
+
+def rules(record: Record, palette: Palette) -> str:
+    lines = [f"    {palette.mark('ok' if r['status'] == 'pass' else 'x')} {r['rule']}: {shown(r['why'])}\n" for r in record.get("trust", {}).get("rules", [])]
+    return "  Rules, at " + str(record["trust"].get("at", "?")) + ":\n" + "".join(lines) if lines else ""
+
+
+def notes(record: Record, palette: Palette) -> str:
+    """Findings that decide nothing."""
+    return "".join(f"  {palette.mark('~')} {one_line(made)}\n" for made in record.get("findings", []) if not made["status"])
+
+
+def verdict_line(record: Record, palette: Palette) -> str:
+    """The verdict on one of several bundles, in a line."""
+    _, findings = judged(record)
+    if findings:
+        return f"{palette.mark('x')} {shown(record['bundle'])}  {one_line(findings[0])}\n"
+    manifest = record["manifest"]
+    return f"{palette.mark('ok')} {shown(record['bundle'])}  {manifest['name']} {manifest['version']}\n"
+
+
+def verdict_json(record: Record) -> str:
+    """The verdict as an object: bundle, valid, status, finding, checks, signatures, findings, and whose rules said so."""
+    status, findings = judged(record)
+    manifest = record.get("manifest") or {}
+    passed = record.get("passed", {})
+    return json_line(
+        {
+            "bundle": record["bundle"],
+            "valid": status == 0,
+            "status": status,
+            "finding": findings[0]["finding"] if findings else None,
+            "package": {key: manifest.get(key) for key in ("name", "version", "image_digest")},
+            "source": manifest.get("provenance", {}).get("source"),
+            "manifest_digest": record.get("manifest_digest"),
+            "checks": [{"check": check, "passed": passed.get(check)} for check in PASSES],
+            "signatures": record.get("signatures", []),
+            "trust": record.get("trust", {"policies": [], "rules": []}),
+            "findings": findings + [made for made in record.get("findings", []) if not made["status"]],
+        }
+    )
+
+
+def claimed_signers(record: Record) -> list[Record]:
+    """The predicates of the bundle signatures in a record's envelopes: what has just been written, not what was checked."""
+    found = []
+    for number, entry in enumerate(record.get("attestations", []), 1):
+        if "envelope" in entry:
+            said = statement.claimed(dsse.parse_line(entry["envelope"].encode(), number)[1])
+            if said and said["predicateType"] == statement.BUNDLE_SIGNATURE and isinstance(said.get("predicate"), dict):
+                found.append(said["predicate"])
+    return found
+
+
+def written(record: Record, output: str, word: str, palette: Palette) -> str:
+    """What was packed or signed."""
+    manifest, image = record["manifest"], record["manifest"]["image"]
+    layers = [entry for entry in record["content"] if entry["role"] == "layer"]
+    count = len(image.get("layers", layers))
+    total = size(sum(entry["size"] for entry in layers))
+    where = ", ".join(image["platforms"]) or "no platform"
+    plural = "" if count == 1 else "s"
+    arrow = palette.mark("->")
+    head = f"{palette.mark('ok')} {word.capitalize()} {shown(manifest['name'])}:{shown(manifest['version'])} {arrow} {shown(output)}\n"
+    pairs = [("Image", f"{manifest['image_digest']}  ({count} layer{plural}, {total}, {where})"), ("Manifest", record["manifest_digest"])]
+    signers = claimed_signers(record)
+    pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
+    return head + fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + notes(record, palette)
+
+
+def written_json(record: Record, output: str, word: str, palette: Palette) -> str:
+    """The same facts as an object."""
+    manifest = record["manifest"]
+    facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
+    signers = [{key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)]
+    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"]}
+    return json_line({"action": word, "output": output, **facts, **rest})

@@ -1,0 +1,140 @@
+"""Judging the envelopes of a bundle against the keys of the store (spec/signatures.adoc, "Known and unknown").
+
+Pure: lines, facts and keys in; signatures and findings out. For each envelope, in order:
+
+1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint.
+2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid.
+3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch.
+4. What a store key made must be a well-formed statement (statement-malformed) about this bundle (subject-mismatch), and the
+   lines it lists must be there (attestation-removed).
+5. What no store key made is unknown: listed, harmless, useless.
+"""
+
+from typing import Any
+
+from cerrotorre import dsse, statement, suites
+from cerrotorre.errors import Finding, finding
+
+Key = dict[str, Any]
+Signature = dict[str, Any]
+
+
+def judge(
+    envelopes: list[dsse.Envelope], others: list[str], manifest: dict[str, Any], manifest_digest: str, keys: list[Key]
+) -> tuple[list[Signature], list[Finding]]:
+    """Judge every envelope. `others` are the digests of all lines that are not bundle signatures.
+
+    Returns the record's `signatures` and the findings. No bundle signature at all, by whomever, is `unsigned`.
+    """
+    components = {component: key for key in keys for component in key["components"]}
+    named = {key["fingerprint"]: key for key in keys}
+    signatures, findings = [], []
+    for envelope in envelopes:
+        signature, wrong = _judge_one(envelope, manifest, manifest_digest, components, named, set(others))
+        signatures.append(signature)
+        findings += wrong
+    if not any(signature["kind"] == "bundle-signature" for signature in signatures):
+        findings.append(finding("unsigned"))
+    return signatures, findings
+
+
+def _judge_one(
+    envelope: dsse.Envelope,
+    manifest: dict[str, Any],
+    manifest_digest: str,
+    components: dict[str, Key],
+    named: dict[str, Key],
+    others: set[str],
+) -> tuple[Signature, list[Finding]]:
+    said = statement.claimed(envelope)
+    signature = _described(said)
+    message = dsse.pae(envelope["payload_type"], envelope["payload"])
+    claimed = [components[keyid] for keyid, _ in envelope["signatures"] if keyid in components]
+    predicate = said.get("predicate") if said else None
+    if isinstance(predicate, dict) and isinstance(predicate.get("fingerprint"), str) and predicate["fingerprint"] in named:
+        claimed.append(named[predicate["fingerprint"]])
+    claimed = list({key["fingerprint"]: key for key in claimed}.values())
+    for key in claimed:
+        wrong = _verify(key, envelope, message)
+        if wrong:
+            return {**signature, **_holder(key), "status": "invalid"}, [wrong]
+    for keyid, raw in envelope["signatures"]:
+        if keyid not in components:
+            maker = _maker(components, message, raw)
+            if maker:
+                return {**signature, **_holder(maker), "status": "invalid"}, [
+                    finding("keyid-mismatch", **_signer(maker), Expected=", ".join(maker["components"]), Actual=keyid[:100])
+                ]
+    if not claimed:
+        return signature, []
+    key = claimed[0]
+    wrong = _judge_statement(envelope, key, manifest, manifest_digest, others)
+    return {**signature, **_holder(key), "status": "invalid" if wrong else "valid"}, wrong
+
+
+def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None:
+    """What is wrong with the signatures that this key's suite requires."""
+    algorithms = suites.SUITES[key["suite_id"]]
+    for algorithm, public, component in zip(algorithms, key["publics"], key["components"], strict=True):
+        made = [raw for keyid, raw in envelope["signatures"] if keyid == component]
+        if len(made) != 1:
+            return finding("signature-incomplete", **_signer(key), Expected=f"one signature by {component}", Actual=len(made))
+        if not suites.verify(algorithm, public, message, made[0]):
+            return finding("signature-invalid", **_signer(key))
+    return None
+
+
+def _maker(components: dict[str, Key], message: bytes, raw: bytes) -> Key | None:
+    """The store's key that made a signature which names nobody in the store."""
+    for key in components.values():
+        for algorithm, public in zip(suites.SUITES[key["suite_id"]], key["publics"], strict=True):
+            if suites.verify(algorithm, public, message, raw):
+                return key
+    return None
+
+
+def _judge_statement(
+    envelope: dsse.Envelope, key: Key, manifest: dict[str, Any], manifest_digest: str, others: set[str]
+) -> list[Finding]:
+    """What is wrong with a statement whose signatures are genuine."""
+    try:
+        if envelope["payload_type"] != dsse.PAYLOAD_TYPE:
+            raise ValueError(f"payloadType is {envelope['payload_type'][:100]!r}")
+        said = statement.parse(envelope["payload"])
+        is_signature = said["predicateType"] == statement.BUNDLE_SIGNATURE
+        predicate = statement.check_signature(said, key) if is_signature else None
+        statement.check_subjects(said, manifest, manifest_digest)
+    except statement.Mismatch as error:
+        return [finding("subject-mismatch", str(error), **_signer(key), Expected=manifest_digest)]
+    except ValueError as error:
+        return [finding("statement-malformed", str(error), **_signer(key))]
+    gone = [listed for listed in predicate["attestations"] if listed not in others] if predicate else []
+    return [finding("attestation-removed", **_signer(key), Line=line) for line in gone]
+
+
+def _signer(key: Key) -> dict[str, str]:
+    return {"Signer": key["key_id"], "Fingerprint": key["fingerprint"]}
+
+
+def _holder(key: Key) -> Signature:
+    """What the store says of the key, under the id that the store gives it."""
+    held = {name: key[name] for name in ("key_id", "fingerprint", "suite_id", "origin", "trusted")}
+    return held | {f"key_{name}": key[name] for name in ("expires",) if key.get(name)} | _rotated(key)
+
+
+def _rotated(key: Key) -> Signature:
+    return {"rotated_into": key["rotated_into"]} if key.get("rotated_into") else {}
+
+
+def _described(said: statement.Statement | None) -> Signature:
+    """What an envelope says of itself: claims, until a key of the store proves them."""
+    kind = "bundle-signature" if said and said["predicateType"] == statement.BUNDLE_SIGNATURE else "attestation"
+    signature: Signature = {"kind": kind, "status": "unknown", "predicate_type": said["predicateType"] if said else None}
+    predicate = said.get("predicate") if said else None
+    if kind == "bundle-signature" and isinstance(predicate, dict):
+        for name in ("key_id", "fingerprint", "suite_id", "signed_at", "expires"):
+            if isinstance(predicate.get(name), str):
+                signature[name] = predicate[name]
+        if "key_id" in signature:
+            signature["claimed_key_id"] = signature["key_id"]
+    return signature

@@ -1,0 +1,141 @@
+"""The signer rules, and the suite and time rules that keep signatures from counting (spec/policy.adoc, "Signers" to "Time")."""
+
+from cerrotorre import counted
+from cerrotorre.case import Case, source_of
+from cerrotorre.counted import Policy, Reason, Signature
+from cerrotorre.glob import matches
+
+# The sections and members that bear on single signatures, beside `minimum`.
+_LIMITS = (("suites", "allowed"), ("suites", "minimum"), ("time", "max_age_days"), ("time", "clock_skew_tolerance_seconds"))
+
+
+def judge(case: Case) -> None:
+    """Judge the signers, and say in `case.counted` whose signatures count."""
+    source = source_of(case.manifest)
+    refused = [(signature, counted.who(signature, case.policy, source)) for signature in case.signatures]
+    # "3 if the signers would fail even with suite and time rules lifted, else 4 (the same for time)": so the signers are judged
+    # twice, by `lifted`, whom only those rules could still keep from counting, and by those who count.
+    lifted = [signature for signature, reason in refused if reason is None]
+    late = {id(entry): counted.when(entry, case.policy, case.manifest["name"], case.now) for entry in lifted}
+    case.counted = [signature for signature in lifted if not late[id(signature)]]
+    # The rules that hold for `lifted` and not for those who count: suite or time is to blame.
+    blamed = _admitted(case, refused, lifted)
+    _denied(case, refused, bool(lifted))
+    blamed = _required(case, lifted, source) or blamed
+    blamed = _threshold(case, lifted) or blamed
+    _late(case, [(entry, reason) for entry in lifted for reason in late[id(entry)]], blamed)
+
+
+def _admitted(case: Case, refused: list[tuple[Signature, Reason | None]], lifted: list[Signature]) -> bool:
+    """At least one counted signature "is needed under every policy"."""
+    rule = "signers.allowed" if "allowed" in case.policy.get("signers", {}) else "signers"
+    for entry in case.counted:
+        pattern = _admitting(case.policy, entry, source_of(case.manifest))
+        by = f"admitted by {pattern}" if pattern else "in keys/ or trusted/"
+        case.rule(rule, True, f"{entry['key_id']} signed, and is {by}", pattern)
+    if lifted:
+        if not case.counted:
+            case.rule(rule, False, "no signature counts, for its suite or its time")
+        return not case.counted
+    if not refused:
+        claims = {f"Claimed_{name}": _claimed(case, name) for name in ("key_id", "fingerprint")}
+        case.refuse("signer-unknown", "no signature on the bundle is by a key in your store", rule, **claims)
+    for signature, reason in refused:
+        if reason and reason[0] == "signer-untrusted":
+            case.refuse(reason[0], reason[2], reason[1], **_of(signature))
+    return False
+
+
+def _claimed(case: Case, name: str) -> str | None:
+    """What unknown signatures say of their keys. Nothing proves it."""
+    unknown = [entry for entry in case.statements if isinstance(entry, dict) and entry.get("kind") == "bundle-signature"]
+    return ", ".join(str(entry[name]) for entry in unknown if name in entry) or None
+
+
+def _admitting(policy: Policy, signature: Signature, source: str | None) -> str | None:
+    for entry in policy.get("signers", {}).get("allowed", ()):
+        if counted.entry_admits(entry, signature, source):
+            return str(entry.get("key_id", entry.get("fingerprint")))
+    return None
+
+
+def _denied(case: Case, refused: list[tuple[Signature, Reason | None]], others: bool) -> None:
+    """A denied signer's signature does not count; it fails the bundle where nobody else's could."""
+    for signature, reason in refused:
+        if reason and reason[0] == "signer-denied":
+            if others:
+                case.rule(reason[1], True, f"{reason[2]}; its signature is not counted")
+            else:
+                case.refuse(reason[0], reason[2], reason[1], **_of(signature))
+
+
+def _required(case: Case, lifted: list[Signature], source: str | None) -> bool:
+    """ "some counted signature must match this entry; every required entry must be satisfied" """
+    blamed = False
+    for number, entry in enumerate(case.policy.get("signers", {}).get("allowed", ())):
+        if not entry.get("required"):
+            continue
+        rule, label = f"signers.allowed[{number}].required", str(entry.get("key_id", entry.get("fingerprint")))
+        if by := [signature["key_id"] for signature in case.counted if counted.entry_admits(entry, signature, source)]:
+            case.rule(rule, True, f"{by[0]} signed, as {label} must", label)
+        elif any(counted.entry_admits(entry, signature, source) for signature in lifted):
+            case.rule(rule, False, f"no signature of {label} counts, for its suite or its time")
+            blamed = True
+        else:
+            where = f", for {', '.join(entry['sources'])}" if "sources" in entry else ""
+            why = f"no counted signature by {label}{where}, which the policy requires"
+            case.refuse(
+                "signer-required", why, rule, Required=label, Fingerprint=entry.get("fingerprint"), Signed_by=ids(case.counted)
+            )
+    return blamed
+
+
+def _threshold(case: Case, lifted: list[Signature]) -> bool:
+    rules = case.policy.get("signers", {})
+    if "threshold" not in rules:
+        return False
+    needed = int(rules["threshold"])
+    globs = rules.get("threshold_from")
+    # "With `threshold_from` only keys matching those globs count."
+    count = counted.distinct(among(case.counted, globs), case.signatures)
+    of = f" among {', '.join(globs)}" if globs else ""
+    why = f"{count} of {needed} signers{of}"
+    if count >= needed:
+        case.rule("signers.threshold", True, why)
+        return False
+    if counted.distinct(among(lifted, globs), case.signatures) >= needed:
+        case.rule("signers.threshold", False, f"{why}; others do not count, for their suite or time")
+        return True
+    case.refuse("threshold", why, "signers.threshold", Expected=needed, Actual=count, Signed_by=ids(case.counted))
+    return False
+
+
+def among(signatures: list[Signature], globs: list[str] | None) -> list[Signature]:
+    """The signatures by keys that one of the globs matches; all of them where there are no globs."""
+    return [entry for entry in signatures if globs is None or any(matches(glob, entry["key_id"]) for glob in globs)]
+
+
+def _late(case: Case, reasons: list[tuple[Signature, Reason]], blamed: bool) -> None:
+    """The suite and time rules: a finding each where a signer rule fails for them alone, else a line that says what they did."""
+    kept = [rule for _, (_, rule, _) in reasons]
+    stated = [f"{section}.{name}" for section, name in _LIMITS if name in case.policy.get(section, {})]
+    stated += [f"minimum.{name}" for name in counted.names(case.policy.get("minimum", {}), case.manifest["name"])]
+    for rule in stated if case.counted else ():
+        if rule not in kept:
+            suites = ", ".join(sorted({entry["suite_id"] for entry in case.counted})) if rule.startswith("suites.") else None
+            case.rule(rule, True, f"holds for {ids(case.counted)}{': ' + suites if suites else ''}", suites)
+    for signature, (slug, rule, why) in reasons:
+        if blamed:
+            limits = {"Suite": signature["suite_id"], "Signed_at": signature["signed_at"], "Now": case.now}
+            case.refuse(slug, why, rule, **_of(signature), **limits)
+        else:
+            case.rule(rule, True, f"{why}; not counted, and not needed")
+
+
+def _of(signature: Signature) -> dict[str, str]:
+    return {"Signer": signature["key_id"], "Fingerprint": signature["fingerprint"]}
+
+
+def ids(signatures: list[Signature]) -> str:
+    """The signers' ids as one text."""
+    return ", ".join(dict.fromkeys(entry["key_id"] for entry in signatures)) or "nobody who counts"

@@ -1,0 +1,120 @@
+"""The bundle signature: an in-toto Statement v1 over a manifest and its image (spec/signatures.adoc)."""
+
+import re
+from typing import Any
+
+from cerrotorre import jsonic
+from cerrotorre.digest import is_digest
+from cerrotorre.dsse import PAYLOAD_TYPE
+from cerrotorre.times import is_time
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+BUNDLE_SIGNATURE = "https://cerro-torre.org/attestation/bundle-signature/v1"
+KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+FINGERPRINT = re.compile(r"SHA256:[0-9a-f]{64}", re.ASCII)
+
+_REQUIRED = {"suite_id", "signed_at", "key_id", "fingerprint", "name", "version", "attestations"}
+_OPTIONAL = {"expires", "supersedes"}
+
+Statement = dict[str, Any]
+
+
+class Mismatch(ValueError):
+    """The statement is well-formed and about something else."""
+
+
+def make(
+    manifest: dict[str, Any], manifest_digest: str, key: dict[str, Any], signed_at: str, attestations: list[str], expires: str | None
+) -> bytes:
+    """The bytes of a bundle signature's statement, made once and never serialised again."""
+    predicate = {
+        "suite_id": key["suite_id"],
+        "signed_at": signed_at,
+        "key_id": key["key_id"],
+        "fingerprint": key["fingerprint"],
+        "name": manifest["name"],
+        "version": manifest["version"],
+        "attestations": attestations,
+    }
+    if expires:
+        predicate["expires"] = expires
+    return jsonic.canonical(
+        {
+            "_type": STATEMENT,
+            "subject": subjects(manifest, manifest_digest),
+            "predicateType": BUNDLE_SIGNATURE,
+            "predicate": predicate,
+        }
+    )
+
+
+def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
+    """The two subjects of a bundle signature, in order."""
+    named = (("manifest.toml", manifest_digest), (manifest["name"], manifest["image_digest"]))
+    return [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}} for name, digest in named]
+
+
+def parse(payload: bytes) -> Statement:
+    """A statement of its general shape. Raises ValueError (also jsonic.Malformed)."""
+    value = jsonic.parse(payload, len(payload))
+    if not isinstance(value, dict) or value.get("_type") != STATEMENT:
+        raise ValueError("not an in-toto Statement v1")
+    if jsonic.canonical(value) != payload:
+        raise ValueError("the statement is not in RFC 8785 canonical form")
+    if not isinstance(value.get("predicateType"), str) or not isinstance(value.get("subject"), list) or not value["subject"]:
+        raise ValueError("no predicateType or subject")
+    if value.keys() - {"_type", "subject", "predicateType", "predicate"}:
+        raise ValueError("a member that Statement v1 does not have")
+    for subject in value["subject"]:
+        digest = subject.get("digest") if isinstance(subject, dict) else None
+        if not isinstance(digest, dict) or not all(isinstance(item, str) for item in digest.values()):
+            raise ValueError("a subject without digests")
+    return value
+
+
+def claimed(envelope: dict[str, Any]) -> Statement | None:
+    """The statement inside an envelope (dsse.Envelope), if it is one: a claim until its maker's key proves it."""
+    if envelope["payload_type"] != PAYLOAD_TYPE:
+        return None
+    try:
+        return parse(envelope["payload"])
+    except ValueError:
+        return None
+
+
+def check_signature(value: Statement, key: dict[str, Any]) -> dict[str, Any]:
+    """The predicate of a bundle signature made by this key. Raises ValueError."""
+    predicate = value.get("predicate")
+    if not isinstance(predicate, dict) or not predicate.keys() >= _REQUIRED or predicate.keys() - _REQUIRED - _OPTIONAL:
+        raise ValueError("the predicate has not exactly its members")
+    if not is_time(predicate["signed_at"]) or not is_time(predicate.get("expires", predicate["signed_at"])):
+        raise ValueError("a time is not YYYY-MM-DDTHH:MM:SSZ")
+    if not isinstance(predicate["key_id"], str) or not KEY_ID.fullmatch(predicate["key_id"]):
+        raise ValueError("key_id is not an id")
+    if predicate["suite_id"] != key["suite_id"]:
+        raise ValueError(f"suite_id is {str(predicate['suite_id'])[:40]!r}, and the key's suite is {key['suite_id']}")
+    if predicate["fingerprint"] != key["fingerprint"]:
+        raise ValueError("fingerprint is not the key's")
+    if not isinstance(predicate.get("supersedes", ""), str):
+        raise ValueError("supersedes is not a string")
+    listed = predicate["attestations"]
+    if not isinstance(listed, list) or not all(map(is_digest, listed)):
+        raise ValueError("attestations is not an array of digests")
+    return predicate
+
+
+def check_subjects(value: Statement, manifest: dict[str, Any], manifest_digest: str) -> None:
+    """Whether a statement is about this bundle. Raises Mismatch."""
+    if value["predicateType"] == BUNDLE_SIGNATURE:
+        predicate = value["predicate"]
+        if value["subject"] != subjects(manifest, manifest_digest):
+            raise Mismatch("its subjects are not this manifest and this image")
+        if (predicate["name"], predicate["version"]) != (manifest["name"], manifest["version"]):
+            raise Mismatch("it names another package")
+        return
+    image = manifest["image_digest"].removeprefix("sha256:")
+    if not any(subject["digest"].get("sha256") == image for subject in value["subject"]):
+        raise Mismatch("no subject of it is this image")
+    for subject in value["subject"]:
+        if subject.get("name") == "manifest.toml" and subject["digest"].get("sha256") != manifest_digest.removeprefix("sha256:"):
+            raise Mismatch("its manifest.toml is not this manifest")

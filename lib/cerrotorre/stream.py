@@ -1,0 +1,372 @@
+"""Records in and out, options and exit: the only module that touches argv, standard streams or exit. Imported by tools alone.
+
+A stream is one JSON object a line and ends with {"record":"ct/end/1","records":n}. What arrives without its end, or with
+another count, is broken: the tool says so and exits 70 (spec/records.adoc).
+"""
+
+import getopt
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TextIO
+
+from cerrotorre import VERSION, errors, jsonic, times
+from cerrotorre.errors import Fail, Finding
+
+Record = dict[str, Any]
+Options = dict[str, str]
+
+BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
+MAX_LINE = 16 << 20
+
+_statuses: list[int] = []
+_written = 0
+_tool = "ct"
+_streams = False
+
+
+def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = False) -> NoReturn:
+    """Run a tool and exit with its status: what main returns, else the worst status of the records it wrote.
+
+    Nothing but a verdict may look like one: an exception that is not a Fail is 70, an interrupt 130, a closed or full
+    standard output 11. A tool that `streams` sends what it failed of down the pipe, where the last tool reports it.
+    """
+    global _tool, _streams
+    _tool, _streams = os.path.basename(sys.argv[0]), streams
+    try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")  # type: ignore[union-attr]
+        status = _run(main, usage)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = 11
+    except KeyboardInterrupt:
+        status = 130
+    except OSError as error:
+        complain(errors.finding("file-unwritable", str(error)))
+        status = 11
+    _exit(status)
+
+
+def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
+    try:
+        arguments = [os.fsencode(argument).decode("utf-8") for argument in sys.argv[1:]]
+        if arguments in (["-h"], ["--help"]):
+            write(usage.rstrip() + "\n")
+            return 0
+        if arguments in (["-V"], ["--version"]):
+            write(f"{_tool} {VERSION}\n")
+            return 0
+        status = main(arguments)
+        return errors.worst(_statuses) if status is None else status
+    except UnicodeDecodeError:
+        made = errors.finding("usage", "an argument is not UTF-8")
+    except Fail as fail:
+        made = fail.finding
+    except OSError:
+        raise
+    except Exception as error:
+        trace()
+        made = errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}")
+    # A broken stream gets no end from here either.
+    if _streams and not sys.stdout.isatty() and made["finding"] != "pipeline-broken":
+        emit({"record": ERROR, "finding": made})
+        end()
+    else:
+        complain(made)
+        if made["finding"] == "usage":
+            sys.stderr.write(usage.partition("\n\n")[0] + "\n")
+    return int(made["status"])
+
+
+def plain() -> None:
+    """This time the tool reads and writes no records."""
+    global _streams
+    _streams = False
+
+
+def trace() -> None:
+    """Where an unexpected exception came from, if that was asked for."""
+    if os.environ.get("CT_TRACE"):
+        sys.excepthook(*sys.exc_info())
+
+
+def _exit(status: int) -> NoReturn:
+    """Say the status on the descriptor that the recipe opened for the last tool, then end without further ado."""
+    said = os.environ.get("CT_STATUS_FD", "")
+    try:
+        sys.stderr.flush()
+        if said.isdecimal():
+            os.write(int(said), b"%d\n" % status)
+    except OSError:
+        pass
+    os._exit(status)
+
+
+def complain(made: Finding, word: str = "error") -> None:
+    """One error (or note) and its hints on standard error, in the plumbing's layout."""
+    # Imported here: only a failure needs it.
+    from cerrotorre.text import quoted, shown
+
+    said = made.get("detail") or made["summary"]
+    lines = [f"{_tool}: {word}: {shown(str(said))}"]
+    lines += [f"{_tool}:   {name}: {shown(str(value))}" for name, value in made["context"].items()]
+    lines += [f"{_tool}: hint: {shown(line)}" for line in tried(made, quoted)]
+    try:
+        sys.stderr.write("\n".join(lines) + "\n")
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def tried(made: Finding, quoted: Callable[[str], str]) -> list[str]:
+    """The commands a finding proposes, with the bundle's and the signer's names in them."""
+    names = made["context"]
+    lines = []
+    for line in made["try"]:
+        for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
+            if name in names:
+                line = line.replace(mark, quoted(str(names[name])))
+        lines.append(line)
+    return lines
+
+
+def options(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
+    """Options and operands by POSIX guidelines, long names beside them. Raises Fail usage.
+
+    Returns {"k": value, "json": ""} under the names given, without dashes; an option given twice keeps the last. `operands`
+    is the most that may follow.
+    """
+    try:
+        found, rest = getopt.getopt(argv, short, long)
+    except getopt.GetoptError as error:
+        raise Fail("usage", str(error)) from None
+    if operands is not None and len(rest) > operands:
+        raise Fail("usage", f"unexpected operand {rest[operands]!r}")
+    return {name.lstrip("-"): value for name, value in found}, rest
+
+
+def number(text: str, option: str) -> int:
+    """A descriptor's number. Raises Fail usage."""
+    if not (text.isdecimal() and text.isascii() and len(text) < 5):
+        raise Fail("usage", f"{option}: {text!r} is not a descriptor")
+    return int(text)
+
+
+def written_time() -> str:
+    """The time that is written into what is made: SOURCE_DATE_EPOCH, else the clock (never what verification takes for now)."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if fixed and not (fixed.isascii() and fixed.isdecimal() and len(fixed) < 12):
+        raise Fail("usage", f"SOURCE_DATE_EPOCH {fixed!r} is not a number of seconds")
+    return times.spell(int(fixed) if fixed else int(time.time()))
+
+
+def mixed_options(argv: list[str], short: str, long: list[str]) -> tuple[Options, list[str]]:
+    """As `options`, with options after operands too, as people type them; after `--` there are operands only."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    found: Options = {}
+    operands: list[str] = []
+    rest = argv[:end]
+    while rest:
+        more, rest = options(rest, short, long)
+        found |= more
+        operands += rest[:1]
+        rest = rest[1:]
+    return found, operands + argv[end + 1 :]
+
+
+def interruptible() -> None:
+    """Let SIGTERM and SIGHUP end the tool as an interrupt does, through its `finally` clauses: for tools that leave files."""
+    import signal
+
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # Ignored from outside (nohup) stays ignored.
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def read(limit: int) -> bytes:
+    """Standard input to its end, at most limit + 1 bytes of it."""
+    return sys.stdin.buffer.read(limit + 1)
+
+
+def first_byte() -> bytes:
+    """The first byte of standard input, which stays there to be read; b"" if there is none. { begins a record stream."""
+    reader: Any = sys.stdin.buffer
+    return bytes(reader.peek(1)[:1])
+
+
+def lines() -> Iterator[bytes]:
+    """Lines of standard input, each within the limit."""
+    reader = sys.stdin.buffer
+    while line := reader.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise Fail("record-malformed", f"a line longer than {MAX_LINE} bytes")
+        yield line
+
+
+def records() -> Iterator[Record]:
+    """The bundle and error records of standard input; error records pass through `emit` by whoever reads them.
+
+    Raises Fail pipeline-broken where the end is missing or counts otherwise, record-malformed for anything unknown.
+    """
+    count = 0
+    for line in lines():
+        try:
+            record = jsonic.parse_record(line, MAX_LINE)
+        except jsonic.Malformed as error:
+            raise Fail("record-malformed", f"line {count + 1}: {error}") from None
+        kind = record.get("record") if isinstance(record, dict) else None
+        if kind == END:
+            if record.get("records") != count or type(record["records"]) is not int:
+                raise Fail("pipeline-broken", f"the stream says {record.get('records')!r} records, {count} arrived")
+            if sys.stdin.buffer.read(1):
+                raise Fail("record-malformed", "something follows the end of the stream")
+            return
+        if kind not in (BUNDLE, ERROR):
+            raise Fail("record-malformed", f"line {count + 1}: not a record this tool knows")
+        check_shape(record)
+        count += 1
+        yield record
+    raise Fail("pipeline-broken", f"the stream stopped after {count} records, without its end")
+
+
+def check_shape(record: Record) -> None:
+    """Findings decide statuses, so they must be findings. Raises Fail record-malformed."""
+    findings = record.get("findings", []) if record["record"] == BUNDLE else [record.get("finding")]
+    if not isinstance(findings, list) or not isinstance(record.get("passed", {}), dict):
+        raise Fail("record-malformed", "findings or passed is not of its type")
+    for made in findings:
+        if not (
+            isinstance(made, dict)
+            and type(made.get("status")) is int
+            and made["status"] in errors.STATUSES
+            and made.get("check") in errors.CHECKS
+            and isinstance(made.get("finding"), str)
+            and isinstance(made.get("summary"), str)
+            and isinstance(made.get("context"), dict)
+            and isinstance(made.get("why"), str)
+            and isinstance(made.get("try"), list)
+        ):
+            raise Fail("record-malformed", "a finding is not of its shape")
+
+
+def emit(record: Record) -> None:
+    """Write one record, and count it."""
+    global _written
+    text = jsonic.dump(record)
+    if len(text) * 4 > MAX_LINE and len(text.encode()) >= MAX_LINE:
+        raise Fail("too-large", f"the record of {record.get('bundle')} does not fit a line of {MAX_LINE} bytes")
+    write(text + "\n")
+    _written += 1
+    _statuses.append(status_of(record))
+
+
+def end() -> None:
+    """Write the end of the stream."""
+    write(f'{{"record":"{END}","records":{_written}}}\n')
+    sys.stdout.flush()
+
+
+def status_of(record: Record) -> int:
+    made = record["finding"] if record["record"] == ERROR else errors.verdict(record.get("findings", []))
+    return made["status"] if made else 0
+
+
+def new(bundle: str) -> Record:
+    """An empty record of a bundle."""
+    return {"record": BUNDLE, "bundle": bundle, "passed": {}, "findings": []}
+
+
+def add(record: Record, made: Finding) -> None:
+    """Append a finding, with the bundle's name first in its context."""
+    made["context"] = {"Bundle": record.get("bundle", "?"), **made["context"]}
+    record.setdefault("findings", []).append(made)
+
+
+def guarded(record: Record, work: Callable[[Record], None]) -> None:
+    """Do the work of one bundle; whatever it trips on becomes a finding of that bundle, and the stream goes on."""
+    try:
+        work(record)
+    except Fail as fail:
+        add(record, fail.finding)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:
+        trace()
+        add(record, errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}"))
+
+
+def need(record: Record, *checks: str) -> None:
+    """Raise Fail not-passed unless each of these checks has said that the bundle passed it."""
+    for check in checks:
+        if record.get("passed", {}).get(check) is not True:
+            raise Fail("not-passed", f"nothing said that {check} passed", Check=check)
+
+
+def source(names: list[str], work: Callable[[Record], None]) -> None:
+    """Write a record for each name: what a source does."""
+    for name in names:
+        record = new(name)
+        guarded(record, work)
+        emit(record)
+    end()
+
+
+def filter(check: str, work: Callable[[Record], None], *, go_on: bool = False) -> None:
+    """Pass every record on, worked on unless a finding stops it before `check` (`go_on`: only if it cannot be judged).
+
+    Raises Fail for what the tool cannot go on from, which `run` passes on in band.
+    """
+    for record in records():
+        if record["record"] == BUNDLE and not stopped(record, check, go_on=go_on):
+            guarded(record, work)
+        emit(record)
+    end()
+
+
+def stopped(record: Record, check: str, *, go_on: bool = False) -> bool:
+    """Whether the record is past judging at `check`. Without a good structure nothing else can be judged."""
+    return any(errors.stops(made, "structure" if go_on else check) for made in record.get("findings", []))
+
+
+def only(work: Callable[[Record], None], check: str) -> Record:
+    """The one record of a stream, worked on once the whole stream has arrived with its end; for a tool that writes one thing.
+
+    What failed on the way, in band or in the record, is in the `findings` of what is returned.
+    """
+    arrived = list(records())
+    failed = [record for record in arrived if record["record"] == ERROR]
+    if failed:
+        return {**new(""), "findings": [failed[0]["finding"]]}
+    if len(arrived) != 1:
+        raise Fail("usage", f"one bundle is written at a time, and {len(arrived)} arrived")
+    record = arrived[0]
+    if not stopped(record, check):
+        guarded(record, work)
+    _statuses.append(status_of(record))
+    return record
+
+
+def interruptible() -> None:
+    """Let SIGTERM and SIGHUP end the tool as SIGINT does, so that what it began is cleaned up."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
+
+
+def say(text: str, to: TextIO) -> None:
+    """Write what a person reads to standard output or error."""
+    if to is sys.stderr:
+        to.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    to.write(text)

@@ -1,0 +1,42 @@
+"""Text that others wrote, made safe to show; sizes and marks as people read them."""
+
+from cerrotorre.codepoints import is_format, is_refused
+
+# Shell words that need no quotes.
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")
+
+
+def shown(text: str) -> str:
+    """The text with control, bidirectional, format, private and unassigned characters and surrogates escaped."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(char) if hidden(char) else char for char in text)
+
+
+def hidden(char: str) -> bool:
+    """Whether a terminal could mistake it: control, bidirectional, format, private, unassigned."""
+    return char in "\t\n" or is_refused(char) or is_format(char)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted(text: str) -> str:
+    """The text as one shell word."""
+    if text and set(text) <= _PLAIN:
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def size(octets: int) -> str:
+    """A size in binary units: 1.2 KiB, 48.2 MiB."""
+    if octets < 1024:
+        return f"{octets} B"
+    amount = float(octets)
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        amount /= 1024
+        if amount < 1023.95 or unit == "PiB":
+            break
+    return f"{amount:.1f} {unit}"

@@ -1,0 +1,16 @@
+#!@PYTHON@ -IS
+# The start of an installed tool: -I and -S keep PYTHONPATH, the user's site and the working directory out of it.
+# Python exits 1 for an uncaught exception, and 1 is a verdict here, so an import that fails must become 70.
+import sys
+
+try:
+    import os
+
+    _lib = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + "/lib/cerro-torre"
+    sys.path[:0] = [_lib, _lib + "/vendor"]
+    import cerrotorre.tools.@MODULE@  # noqa: F401
+except SystemExit:
+    raise
+except BaseException as error:
+    sys.stderr.write("@NAME@: error: this installation is broken: %r\n" % (error,))
+    os._exit(70)

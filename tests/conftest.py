@@ -1,0 +1,22 @@
+"""Where the tests find what they test: the build ($CT_BUILD, default build/) and the vectors ($CT_VECTORS)."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("CT_BUILD", ROOT / "build"))
+LIBRARY = BUILD / "lib" / "cerro-torre"
+VECTORS = Path(os.environ.get("CT_VECTORS", ROOT.parent / "shared" / "vectors"))
+
+sys.path[:0] = [str(LIBRARY), str(LIBRARY / "vendor")]
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The directory of published test vectors; its absence is a visible skip."""
+    if not VECTORS.is_dir():
+        pytest.skip(f"no test vectors at {VECTORS}: set CT_VECTORS")
+    return VECTORS
