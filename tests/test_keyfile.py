@@ -1,11 +1,13 @@
 """Key files: one spelling, claims checked, every altered byte refused; OpenSSL reads what is ordinary."""
 
 import base64
+import re
 import subprocess
 
 import pytest
 from cerrotorre import keyfile, privatekey, suites
 from cerrotorre.errors import Fail
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -283,12 +285,16 @@ def test_bounds_are_checked_before_memory_is_spent(quick, monkeypatch, changes):
     assert refused(privatekey.parse, data) == "key-malformed"
 
 
-@pytest.mark.parametrize("change", [{"key_id": "other-2026"}, {"fingerprint": "SHA256:" + "0" * 64}, {"kdf_t": 4}, {"kdf_p": 2}])
+@pytest.mark.parametrize(
+    "change", [{"key_id": "other-2026"}, {"fingerprint": "SHA256:" + "0" * 64}, {"kdf_t": 4}, {"kdf_p": 2}]
+)
 def test_clear_members_are_authenticated(quick, change):
     assert refused(privatekey.open_seeds, privatekey.parse(remade(**change)), b"correct horse") == "key-locked"
 
 
-@pytest.mark.parametrize("cost", [{"t": 1, "m": 1 << 17, "p": 1}, {"t": 3, "m": 1 << 15, "p": 1}, {"t": 3, "m": 1 << 21, "p": 1}])
+@pytest.mark.parametrize(
+    "cost", [{"t": 1, "m": 1 << 17, "p": 1}, {"t": 3, "m": 1 << 15, "p": 1}, {"t": 3, "m": 1 << 21, "p": 1}]
+)
 def test_bounds_hold_for_writing_too(cost):
     assert refused(sealed, b"x", cost) == "key-malformed"
     assert refused(sealed, b"") == "passphrase-refused"
@@ -305,7 +311,8 @@ def test_profiles_are_within_bounds():
 
 
 @pytest.mark.parametrize(
-    "encoded", [b"", b"\xa0", b"\x80", b"\xbf\xff", b"\xc2\x41\x00", b"\x9f" * 500, b"\x81" * 5000, b"\x5b" + b"\xff" * 8, b"\xf6"]
+    "encoded",
+    [b"", b"\xa0", b"\x80", b"\xbf\xff", b"\xc2\x41\x00", b"\x9f" * 500, b"\x81" * 5000, b"\x5b" + b"\xff" * 8, b"\xf6"],
 )
 def test_hostile_cbor(encoded):
     assert refused(privatekey.parse, keyfile.pem(privatekey.LABEL, encoded).encode()) == "key-malformed"
@@ -320,7 +327,10 @@ def test_cbor_in_another_spelling(quick):
     import cbor2
 
     value = cbor2.loads(base64.b64decode(b"".join(sealed().splitlines()[1:-1])))
-    assert refused(privatekey.parse, keyfile.pem(privatekey.LABEL, cbor2.dumps(dict(reversed(value.items())))).encode()) == "key-malformed"
+    assert (
+        refused(privatekey.parse, keyfile.pem(privatekey.LABEL, cbor2.dumps(dict(reversed(value.items())))).encode())
+        == "key-malformed"
+    )
 
 
 def test_openssl_reads_a_plain_private_file(tmp_path):
@@ -331,3 +341,16 @@ def test_openssl_reads_a_plain_private_file(tmp_path):
     assert out.stdout == suites.spki("ed25519", PUBLIC)
     made = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True).stdout
     assert len(privatekey.parse(made)["seeds"][0]) == 32
+
+
+def test_example_of_the_specification():
+    text = (ROOT / "spec" / "keys.adoc").read_text()
+    public, private = (block + "\n" for block in re.findall("(?s)\n----\n(.*?)\n----\n", text))
+    key = keyfile.parse_public(public.encode())
+    assert key["publics"] == [PUBLIC]
+    made = privatekey.seal(
+        "cerro-dev-2026", "CT-SIG-01", [SEED], b"correct horse", COST, salt=bytes(range(16)), nonce=bytes(range(24))
+    )
+    assert made == private.encode()
+    associated = privatekey.parse(made)["associated"]
+    assert len(associated) == 257 and associated.startswith(bytes.fromhex("a7636b6466a6616d1a00020000"))

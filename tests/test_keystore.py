@@ -57,7 +57,12 @@ def test_missing_store_is_an_empty_one(store):
 
 def test_trust_is_where_the_file_lies(store, tmp_path):
     make("own")
-    for where, key_id in ((store / "trusted", "b"), (store / "trusted", "a"), (store / "known", "k"), (tmp_path / "etc/cerro/trusted", "h")):
+    for where, key_id in (
+        (store / "trusted", "b"),
+        (store / "trusted", "a"),
+        (store / "known", "k"),
+        (tmp_path / "etc/cerro/trusted", "h"),
+    ):
         lay(where, public(key_id))
     keys, notes = keystore.load()
     assert notes == []
@@ -410,7 +415,14 @@ def test_suggested_id():
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(b"pw", b"pw"), (b"pw\n", b"pw"), (b"pw\n\n", b"pw\n"), (b" pw \r\n", b" pw \r"), ("pä\n".encode(), "pä".encode()), (b"x" * 4096 + b"\n", b"x" * 4096)],
+    [
+        (b"pw", b"pw"),
+        (b"pw\n", b"pw"),
+        (b"pw\n\n", b"pw\n"),
+        (b" pw \r\n", b" pw \r"),
+        ("pä\n".encode(), "pä".encode()),
+        (b"x" * 4096 + b"\n", b"x" * 4096),
+    ],
 )
 def test_passphrase_sources(tmp_path, monkeypatch, content, expected):
     path = tmp_path / "pw"
@@ -437,6 +449,7 @@ def test_descriptor_that_is_none(monkeypatch):
 def test_locale_decides_the_marks():
     assert terminal.utf8({"LANG": "de_DE.UTF-8"}) and terminal.utf8({"LC_ALL": "C.utf8", "LANG": "C"})
     assert not terminal.utf8({}) and not terminal.utf8({"LC_ALL": "C", "LANG": "de_DE.UTF-8"})
-    assert terminal.utf8({"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LANG": "C"})
+    assert terminal.utf8({"LC_ALL": "", "LC_CTYPE": "de_DE.UTF-8", "LANG": "C"})
+    assert not terminal.utf8({"LC_CTYPE": "C.UTF-8", "LANG": "C"})
     assert terminal.mark("ok", {"LANG": "C.UTF-8"}) == "✓" and terminal.mark("ok", {}) == "ok"
     assert all(name.isascii() for name in terminal.MARKS)

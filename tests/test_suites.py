@@ -140,7 +140,21 @@ def test_openssl_verifies_our_signature(tmp_path):
     (tmp_path / "key").write_bytes(suites.spki("ed25519", PUBLIC))
     (tmp_path / "sig").write_bytes(suites.sign("CT-SIG-01", [SEED], b"message")[0])
     (tmp_path / "msg").write_bytes(b"message")
-    command = "openssl pkeyutl -verify -pubin -inkey key -keyform DER -rawin -in msg -sigfile sig".split()
+    command = [
+        "openssl",
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        "key",
+        "-keyform",
+        "DER",
+        "-rawin",
+        "-in",
+        "msg",
+        "-sigfile",
+        "sig",
+    ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
 
 
@@ -150,7 +164,9 @@ def test_generated_seeds_differ():
 
 
 def test_start_imports_no_backend():
-    code = f"import sys; sys.path[:0] = [{str(LIBRARY)!r}, {str(LIBRARY / 'vendor')!r}]; import cerrotorre.keystore as k; k.load()"
+    code = (
+        f"import sys; sys.path[:0] = [{str(LIBRARY)!r}, {str(LIBRARY / 'vendor')!r}]; import cerrotorre.keystore as k; k.load()"
+    )
     code += "; print([m for m in sys.modules if m.partition('.')[0] in ('nacl', 'cbor2', 'argon2', 'hashlib', 'datetime', 'pathlib')])"
     out = subprocess.run([sys.executable, "-IS", "-c", code], capture_output=True, text=True, env={"CT_HOME": "/nonexistent"})
     assert out.stdout.strip() == "[]", out.stderr

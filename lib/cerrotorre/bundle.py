@@ -92,7 +92,9 @@ class PipeReader:
         return not os.read(self.fd, 1)
 
 
-def member(reader: FileReader | PipeReader, name: str, size: int | None = None, limit: int = 0, kind: bytes = tarball.FILE) -> int:
+def member(
+    reader: FileReader | PipeReader, name: str, size: int | None = None, limit: int = 0, kind: bytes = tarball.FILE
+) -> int:
     """Read the header that must stand here, and return the member's size: `size`, or the one claimed, within `limit`."""
     start = reader.position
     block = reader.take(tarball.BLOCK)
@@ -103,7 +105,13 @@ def member(reader: FileReader | PipeReader, name: str, size: int | None = None, 
     if block != expected:
         raise _wrong_header(block, name, start)
     if size is None and claimed > limit:
-        raise Fail("too-large", f"{name} is {claimed} bytes, more than {limit}", Member=name, Expected=f"at most {limit}", Actual=claimed)
+        raise Fail(
+            "too-large",
+            f"{name} is {claimed} bytes, more than {limit}",
+            Member=name,
+            Expected=f"at most {limit}",
+            Actual=claimed,
+        )
     return claimed
 
 
@@ -258,13 +266,18 @@ def derive(record: Record) -> tuple[dict[str, Any], str, list[tuple[str, bytes]]
         raise Fail("record-inconsistent", "`content` does not follow from `canonical`")
     names = [name for name, _ in derived[1:]]
     found = record.get("derived") or []
-    if not isinstance(found, list) or not all(map(_is_place, found)) or found and [entry["name"] for entry in found] != names:
+    if not isinstance(found, list) or not all(map(_is_place, found)) or (found and [entry["name"] for entry in found] != names):
         raise Fail("record-inconsistent", "`derived` does not follow from `canonical`")
     return parsed, digest, derived
 
 
 def _is_place(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("name"), str) and type(entry.get("size")) is int and is_at(entry.get("at"))
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("name"), str)
+        and type(entry.get("size")) is int
+        and is_at(entry.get("at"))
+    )
 
 
 def _without_place(entry: Any) -> Any:
@@ -279,7 +292,12 @@ def is_at(at: Any) -> bool:
         return False
     if "fd" in at:
         return type(at["fd"]) is int
-    return isinstance(at.get("file"), str) and isinstance(at.get("id"), str) and type(at.get("offset")) is int and at["offset"] >= 0
+    return (
+        isinstance(at.get("file"), str)
+        and isinstance(at.get("id"), str)
+        and type(at.get("offset")) is int
+        and at["offset"] >= 0
+    )
 
 
 def attestations(record: Record) -> Iterator[tuple[str, bytes, Any]]:
@@ -308,7 +326,12 @@ def attestation_line(entry: Any) -> bytes:
     finally:
         files.close()
     if sha256(line) != entry.get("digest"):
-        raise Fail("record-inconsistent", "an attestation is not what its digest says", Expected=entry.get("digest"), Actual=sha256(line))
+        raise Fail(
+            "record-inconsistent",
+            "an attestation is not what its digest says",
+            Expected=entry.get("digest"),
+            Actual=sha256(line),
+        )
     return line
 
 

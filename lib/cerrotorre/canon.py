@@ -154,7 +154,7 @@ def difference(data: bytes, canonical: bytes) -> int | None:
     if data == canonical:
         return None
     lines, others = data.split(b"\n"), canonical.split(b"\n")
-    same = next((index for index, pair in enumerate(zip(lines, others, strict=False)) if pair[0] != pair[1]), len(others) - 1)
+    same = next((index for index, pair in enumerate(zip(lines, others, strict=False)) if pair[0] != pair[1]), len(lines) - 1)
     return same + 1
 
 

@@ -21,7 +21,9 @@ def entry(slug: str, as_json: bool) -> str:
     lines = [
         f"{slug}: {made['summary']}",
         "",
-        f"  Status  {made['status']} ({name}: {meaning})" if made["status"] else "  Status  none: a note, which decides nothing",
+        f"  Status  {made['status']} ({name}: {meaning})"
+        if made["status"]
+        else "  Status  none: a note, which decides nothing",
         f"  Check   {made['check'] or 'none: the bundle could not be judged'}",
         "",
         f"  {made['why']}",

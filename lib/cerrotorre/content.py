@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cerrotorre.digest import hasher
@@ -120,6 +120,18 @@ def read_up_to(fd: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def chunks(path: str) -> Iterator[bytes]:
+    """The bytes of a regular file, a chunk at a time."""
+    fd = open_file(path)
+    try:
+        while part := os.read(fd, CHUNK):
+            yield part
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    finally:
+        os.close(fd)
+
+
 def write_all(fd: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
@@ -131,7 +143,7 @@ Job = dict[str, Any]
 
 
 def mismatch(entry: Entry, actual: str) -> Finding:
-    return finding("hash-mismatch", f"{entry['role']} {entry['digest']}", Blob=entry["digest"], Expected=entry["digest"], Actual=actual)
+    return finding("hash-mismatch", Blob=f"{entry['role']}, {entry['size']} bytes", Expected=entry["digest"], Actual=actual)
 
 
 def move(
@@ -226,7 +238,9 @@ class Replacement:
         try:
             there = os.stat(self.path)
             if not stat.S_ISREG(there.st_mode):
-                raise Fail("not-a-file", f"'{os.fsdecode(self.path)}' is there and is not a regular file", File=os.fsdecode(self.path))
+                raise Fail(
+                    "not-a-file", f"'{os.fsdecode(self.path)}' is there and is not a regular file", File=os.fsdecode(self.path)
+                )
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -236,40 +250,35 @@ class Replacement:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
                 raise self._fail(error) from None
-            self._name_it()
             try:
-                self.fd = os.open(self._hidden(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                self.fd = os.open(self._name_it(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             except OSError as second:
                 self._named = None
                 raise self._fail(second) from None
         return self
 
-    def _name_it(self) -> None:
+    def _name_it(self) -> bytes:
+        """A hidden name beside the file's own."""
         self._named = os.path.join(self._directory, b".%s.%s.part" % (self._base[:200], os.urandom(6).hex().encode()))
-
-    def _link(self, source: str, path: bytes) -> None:
-        # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
-        os.link(source.encode(), path, src_dir_fd=self.fd, follow_symlinks=True)
-
-    def _hidden(self) -> bytes:
-        assert self._named is not None
         return self._named
+
+    def _link(self, path: bytes) -> None:
+        # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
+        os.link(b"/proc/self/fd/%d" % self.fd, path, src_dir_fd=self.fd, follow_symlinks=True)
 
     def commit(self) -> None:
         """Give the file its name. Raises Fail file-unwritable."""
         try:
             if self._named is None:
-                source = f"/proc/self/fd/{self.fd}"
                 try:
-                    self._link(source, self.path)
+                    self._link(self.path)
                     return
                 except FileExistsError:
                     os.fsync(self.fd)
-                    self._name_it()
-                    self._link(source, self._hidden())
+                    self._link(self._name_it())
             elif os.path.exists(self.path):
                 os.fsync(self.fd)
-            os.rename(self._hidden(), self.path)
+            os.rename(self._named or b"", self.path)
             self._named = None
         except OSError as error:
             raise self._fail(error) from None

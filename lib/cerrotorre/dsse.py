@@ -63,7 +63,11 @@ def _envelope(value: dict[str, Any]) -> Envelope:
         raise ValueError(f"{len(entries)} signatures, not 1 to {MAX_SIGNATURES}")
     signatures = []
     for entry in entries:
-        if not isinstance(entry, dict) or entry.keys() != {"keyid", "sig"} or not all(isinstance(v, str) for v in entry.values()):
+        if (
+            not isinstance(entry, dict)
+            or entry.keys() != {"keyid", "sig"}
+            or not all(isinstance(v, str) for v in entry.values())
+        ):
             raise ValueError("a signature has exactly keyid and sig")
         signatures.append((entry["keyid"], b64.decode(entry["sig"])))
     return {"payload": b64.decode(payload), "payload_type": payload_type, "signatures": signatures}

@@ -106,8 +106,8 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "key-ambiguous": (0, "signatures", "a key occurs twice in the store and is unusable", "An id, a key or a component that occurs twice makes every holder unusable: it is not said which one is meant.", "ct key list"),
     "key-unreadable": (0, "signatures", "a key file in the store is unusable", "It is not a well-formed public key file, so it is passed over."),
     # -- trust ---------------------------------------------------------------------------------------------------------
-    "signer-unknown": (3, "trust", "signed by nobody you know", "No signature was made by a key in your store.", "ct explain FILE --signers", "ct key import FILE --trust"),
-    "signer-untrusted": (3, "trust", "key not trusted", "The signature is genuine, but no rule of your policy admits this key.", "ct explain FILE --signers"),
+    "signer-unknown": (3, "trust", "signed by nobody you know", "No signature was made by a key in your store.", "ct explain FILE --signers", "ct key import KEY.pub --trust"),
+    "signer-untrusted": (3, "trust", "key not trusted", "The signature is genuine, but no rule of your policy admits this key.", "ct explain FILE --signers", "ct policy add-signer SIGNER"),
     "signer-denied": (3, "trust", "signer denied", "The policy denies this key."),
     "signer-required": (3, "trust", "a required signer is missing", "The policy requires a signature that admits this entry, and none counts."),
     "threshold": (3, "trust", "too few signers", "The policy asks for more distinct signers than have counted signatures."),

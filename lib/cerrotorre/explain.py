@@ -4,7 +4,7 @@ from typing import Any
 
 from cerrotorre import dsse, report, statement
 from cerrotorre.palette import Palette
-from cerrotorre.text import shown, size
+from cerrotorre.text import shown, size, with_names
 
 Record = dict[str, Any]
 
@@ -49,7 +49,9 @@ def _package(record: Record, palette: Palette) -> str:
 def _provenance(record: Record, palette: Palette) -> str:
     manifest = record["manifest"]
     said = manifest["provenance"]
-    signers = [one["key_id"] for one in record.get("signatures", []) if one["kind"] == "bundle-signature" and one["status"] == "valid"]
+    signers = [
+        one["key_id"] for one in record.get("signatures", []) if one["kind"] == "bundle-signature" and one["status"] == "valid"
+    ]
     by = "claimed by " + ", ".join(signers) if signers else "claimed by nobody you know"
     pairs = [("Source", f"{said['source']}  ({by})")]
     if "index_digest" in said:
@@ -71,7 +73,7 @@ def _content(record: Record, palette: Palette) -> str:
     text = _section("Content", pairs, palette)
     for number, layer in enumerate(layers):
         text += f"    [{number}] {layer}  {size(sizes[layer]) if layer in sizes else '?':>9}\n"
-    return text + f"  {'Checked':<10} not by explain; run: {report.with_names('ct verify FILE', {'context': {'Bundle': record['bundle']}})}\n"
+    return text + f"  {'Checked':<10} not by explain; run: {with_names('ct verify FILE', {'Bundle': record['bundle']})}\n"
 
 
 def _signatures(record: Record, palette: Palette) -> str:
@@ -84,7 +86,10 @@ def _signatures(record: Record, palette: Palette) -> str:
         invalid = "  INVALID" if one["status"] == "invalid" else ""
         suite = one.get("suite_id", "no suite")
         lines.append(f"  {palette.mark(_STATUS[one['status']])} {shown(name)}  {shown(suite)}{_algorithms(suite)}{invalid}\n")
-        pairs = [("Fingerprint", one.get("fingerprint", "none")), ("Signed at", f"{one.get('signed_at', 'no time')}  (the signer's claim)")]
+        pairs = [
+            ("Fingerprint", one.get("fingerprint", "none")),
+            ("Signed at", f"{one.get('signed_at', 'no time')}  (the signer's claim)"),
+        ]
         if "expires" in one:
             pairs.append(("Expires", one["expires"]))
         if known:
@@ -102,7 +107,12 @@ def _algorithms(suite: str) -> str:
 
 
 def _standing(one: Record) -> str:
-    places = {"keys": "one of your own", "trusted": "trusted", "known": "known by name only, not trusted", "host": "trusted by this host"}
+    places = {
+        "keys": "one of your own",
+        "trusted": "trusted",
+        "known": "known by name only, not trusted",
+        "host": "trusted by this host",
+    }
     expiry = f"; expires {one['key_expires']}" if one.get("key_expires") else ""
     return places.get(one.get("origin", ""), "?") + expiry
 
@@ -147,10 +157,9 @@ def _lines(record: Record) -> list[dict[str, Any]]:
     """What each attestation line says it is."""
     made: list[dict[str, Any]] = []
     for number, entry in enumerate(record.get("attestations", []), 1):
-        kind, text = next(((key, entry[key]) for key in ("envelope", "evidence") if key in entry), ("reference", None))
-        if kind == "envelope":
-            said = statement.claimed(dsse.parse_line(text.encode(), number)[1])
-            made.append({"line": number, "kind": kind, "predicate_type": said["predicateType"] if said else None})
+        if "envelope" in entry:
+            said = statement.claimed(dsse.parse_line(entry["envelope"].encode(), number)[1])
+            made.append({"line": number, "kind": "envelope", "predicate_type": said["predicateType"] if said else None})
         else:
-            made.append({"line": number, "kind": kind})
+            made.append({"line": number, "kind": "evidence" if "evidence" in entry else "reference"})
     return made

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from cerrotorre import content, oci
+from cerrotorre import content, manifest, oci
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
 
@@ -90,7 +90,9 @@ def layout(directory: str, wanted: str | None) -> Source:
             raise Fail("oci-layout", f"'{directory}' is not an OCI image layout: {fail}", Directory=directory) from None
         raise
     if marker.get("imageLayoutVersion") != "1.0.0":
-        raise Fail("oci-layout", "imageLayoutVersion is not 1.0.0", Expected="1.0.0", Actual=str(marker.get("imageLayoutVersion"))[:40])
+        raise Fail(
+            "oci-layout", "imageLayoutVersion is not 1.0.0", Expected="1.0.0", Actual=str(marker.get("imageLayoutVersion"))[:40]
+        )
     doc = oci.read_index(index, None, "index.json")
     named = [(entry.get("annotations", {}).get(REF_NAME), entry) for entry in doc["manifests"]]
     there = ", ".join(sorted({name for name, _ in named if name})) or "no names"
@@ -116,7 +118,7 @@ def root_descriptor(data: bytes) -> oci.Descriptor:
     if len(data) > oci.MAX_DOCUMENT:
         raise Fail("oci-too-large", f"the manifest is over {oci.MAX_DOCUMENT} bytes")
     doc = oci.document(data, "manifest.json")
-    kind = doc.get("mediaType", oci.OCI_INDEX if "manifests" in doc else oci.OCI_MANIFEST)
+    kind = doc.get("mediaType", manifest.OCI_INDEX if "manifests" in doc else oci.OCI_MANIFEST)
     if kind not in oci.INDEXES | oci.MANIFESTS:
         raise Fail("oci-manifest", f"{str(kind)[:100]!r} is not an image or index", Actual=str(kind)[:100])
     return {"mediaType": kind, "digest": sha256(data), "size": len(data)}

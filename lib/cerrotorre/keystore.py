@@ -5,11 +5,10 @@ trusted keys are in <sysconfdir>/cerro/trusted. This module reads; `keychange` w
 """
 
 import os
-import stat
 from collections.abc import Callable
 from typing import Any
 
-from cerrotorre import keyfile, places, suites
+from cerrotorre import keyfile, owned, places, suites
 from cerrotorre.errors import Fail, Finding, finding
 
 # {"key_id", "suite_id", "fingerprint": str, "publics": [bytes], "components": [component fingerprint], "created": str | None,
@@ -18,9 +17,6 @@ from cerrotorre.errors import Fail, Finding, finding
 Key = dict[str, Any]
 
 ORIGINS = ("keys", "trusted", "known", "host")
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# Without O_NONBLOCK a FIFO in the store would hold the reader up for ever.
-_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def directory(origin: str) -> str:
@@ -54,8 +50,8 @@ def read_all() -> tuple[list[Key], list[Finding]]:
     """As `load`, without looking for what occurs twice."""
     keys: list[Key] = []
     notes: list[Finding] = []
-    check_directory(places.home_dir())
-    check_directory(places.host_dir())
+    owned.check_directory(places.home_dir())
+    owned.check_directory(places.host_dir())
     for origin in ORIGINS:
         _read_directory(origin, keys, notes)
     return keys, notes
@@ -63,7 +59,7 @@ def read_all() -> tuple[list[Key], list[Finding]]:
 
 def _read_directory(origin: str, keys: list[Key], notes: list[Finding]) -> None:
     where = directory(origin)
-    if not check_directory(where):
+    if not owned.check_directory(where):
         return
     try:
         names = frozenset(os.listdir(where))
@@ -101,68 +97,15 @@ def read_key(where: str, key_id: str, names: frozenset[str]) -> Key:
     return key | local | {"components": components, "private": f"{key_id}.key" in names, "path": path}
 
 
-def check_directory(path: str) -> bool:
-    """Whether the directory is there. Raises Fail store-unsafe if another than the user or root can change what is in it."""
-    try:
-        _check_link(path)
-        found = os.stat(path)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
-    if not stat.S_ISDIR(found.st_mode):
-        raise Fail("file-unreadable", f"'{path}' is not a directory", Directory=path)
-    _check_owner(path, found)
-    return True
-
-
-def _check_link(path: str) -> None:
-    found = os.lstat(path)
-    if not stat.S_ISLNK(found.st_mode):
-        return
-    if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path)
-    # Whoever can change the directory of the target can put another file in its place; a sticky one, nobody else's.
-    beside = os.path.dirname(os.path.realpath(path))
-    around = os.stat(beside)
-    if not around.st_mode & stat.S_ISVTX:
-        _check_owner(beside, around)
-
-
-def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
-    if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
-    if found.st_mode & forbidden:
-        mode = stat.S_IMODE(found.st_mode)
-        access = "accessible to" if forbidden & 0o044 else "writable by"
-        raise Fail("store-unsafe", f"'{path}' is {access} others (mode {mode:04o})", File=path)
-
-
 def read_file(path: str, *, secret: bool = False, limit: int = keyfile.LIMIT) -> bytes:
     """A file of the store, at most limit + 1 bytes of it.
 
     Raises Fail store-unsafe if another can write it (`secret`: or read it), file-unreadable, key-not-found if it is not there.
     """
-    try:
-        _check_link(path)
-        fd = os.open(path, _FILE)
-    except FileNotFoundError:
-        raise Fail("key-not-found", f"there is no '{path}'", File=path) from None
-    except OSError as error:
-        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
-    try:
-        found = os.fstat(fd)
-        _check_owner(path, found, 0o077 if secret else 0o022)
-        if not stat.S_ISREG(found.st_mode):
-            raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
-        data = b""
-        while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
-            data += more
-        return data
-    except OSError as error:
-        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
-    finally:
-        os.close(fd)
+    data = owned.read(path, limit, forbidden=0o077 if secret else 0o022)
+    if data is None:
+        raise Fail("key-not-found", f"there is no '{path}'", File=path)
+    return data
 
 
 def read_foreign(path: str) -> bytes:
@@ -177,7 +120,11 @@ def read_foreign(path: str) -> bytes:
 def default_id() -> str | None:
     """The id of the default key, or None. Raises Fail key-malformed, store-unsafe."""
     where = directory("keys")
-    if not check_directory(places.home_dir()) or not check_directory(where) or not os.path.lexists(f"{where}/default"):
+    if (
+        not owned.check_directory(places.home_dir())
+        or not owned.check_directory(where)
+        or not os.path.lexists(f"{where}/default")
+    ):
         return None
     text = keyfile.ascii_text(read_file(f"{where}/default"))
     if not keyfile.is_id(text[:-1]) or text[-1:] != "\n":

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from cerrotorre import bundle, manifest, sinks, tarball
-from cerrotorre.content import Entry, Files, Replacement, move, write_all
+from cerrotorre.content import Entry, Files, Replacement, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
 
 Record = dict[str, Any]
@@ -14,7 +14,7 @@ class Layout:
     """What a record's bundle consists of: `small` members with their bytes, then the blobs. Raises Fail for a bad record."""
 
     def __init__(self, record: Record) -> None:
-        self.manifest, digest, ((_, summary), *derived) = bundle.derive(record)
+        self.manifest, _, ((_, summary), *derived) = bundle.derive(record)
         lines = [line + b"\n" for _, line, _ in bundle.attestations(record)]
         attestations = b"".join(lines)
         if len(attestations) > manifest.MAX_ATTESTATIONS:
@@ -28,7 +28,9 @@ class Layout:
 
     def head(self) -> bytes:
         """Everything before the first blob's header."""
-        members = b"".join(tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data))) for name, data in self.small)
+        members = b"".join(
+            tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data))) for name, data in self.small
+        )
         return members + b"".join(tarball.header(name, 0, tarball.DIRECTORY) for name in manifest.DIRECTORIES)
 
 
@@ -84,7 +86,7 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
             chunks = sinks.file_chunks(entry["at"], entry["size"], files)
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
-                return [sinks.mismatch(entry, actual)]
+                return [mismatch(entry, actual)]
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))
     finally:

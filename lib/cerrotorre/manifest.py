@@ -97,7 +97,7 @@ def _check_image(image: dict[str, Any]) -> None:
 
 
 def _check_content(content: Any) -> None:
-    _must(isinstance(content, list) and 0 < len(content), "content", "an array of tables", content)
+    _must(isinstance(content, list) and len(content) > 0, "content", "an array of tables", content)
     if len(content) > MAX_CONTENT:
         raise Fail("too-large", f"{len(content)} content entries, more than {MAX_CONTENT}")
     seen = set()

@@ -35,7 +35,18 @@ _ANNOTATIONS = {key: _ANNOTATION + key.replace("_", ".") for key in METADATA}
 _DOCUMENT_KEYS = ("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations")
 _DESCRIPTOR_KEYS = ("mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
 _PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant", "features")
-_CONFIG_KEYS = ("created", "author", "architecture", "os", "os.version", "os.features", "variant", "config", "rootfs", "history")
+_CONFIG_KEYS = (
+    "created",
+    "author",
+    "architecture",
+    "os",
+    "os.version",
+    "os.features",
+    "variant",
+    "config",
+    "rootfs",
+    "history",
+)
 _ROOTFS_KEYS = ("type", "diff_ids")
 _RUN_KEYS = (
     "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped",
@@ -62,7 +73,9 @@ def _exact(value: Any, keys: tuple[str, ...], what: str) -> dict[str, Any]:
     folded = {key.casefold(): key for key in keys}
     for key in value:
         if folded.get(key.casefold(), key) != key:
-            raise Fail("oci-json", f"{what}: {key[:40]!r} reads as {folded[key.casefold()]!r} where case is ignored", Document=what)
+            raise Fail(
+                "oci-json", f"{what}: {key[:40]!r} reads as {folded[key.casefold()]!r} where case is ignored", Document=what
+            )
     return value
 
 
@@ -70,7 +83,9 @@ def descriptor(value: Any, what: str) -> Descriptor:
     """A descriptor of its grammar: {"mediaType","digest","size",...}. Raises Fail oci-*."""
     found = _exact(value, _DESCRIPTOR_KEYS, what)
     if not is_digest(found.get("digest")):
-        raise Fail("oci-digest", f"{what}: {str(found.get('digest'))[:100]!r}", Document=what, Actual=str(found.get("digest"))[:100])
+        raise Fail(
+            "oci-digest", f"{what}: {str(found.get('digest'))[:100]!r}", Document=what, Actual=str(found.get("digest"))[:100]
+        )
     digest = found["digest"]
     kind = found.get("mediaType")
     if not isinstance(kind, str) or not MEDIA_TYPE.fullmatch(kind):
@@ -93,7 +108,9 @@ def _check_data(found: Descriptor, what: str) -> None:
     except (ValueError, AttributeError):
         raise Fail("oci-data", f"{what}: `data` is not base64", Document=what, Blob=found["digest"]) from None
     if len(data) != found["size"] or sha256(data) != found["digest"]:
-        raise Fail("oci-data", f"{what}: `data` is not {found['digest']}", Document=what, Expected=found["digest"], Actual=sha256(data))
+        raise Fail(
+            "oci-data", f"{what}: `data` is not {found['digest']}", Document=what, Expected=found["digest"], Actual=sha256(data)
+        )
 
 
 def _is_strings(value: Any) -> bool:
@@ -131,7 +148,13 @@ def read_manifest(data: bytes, media_type: str | None, what: str) -> Document:
 def _checked(data: bytes, media_type: str | None, what: str) -> Document:
     doc = _exact(document(data, what), _DOCUMENT_KEYS, what)
     if doc.get("schemaVersion") != 2:
-        raise Fail("oci-manifest", f"{what}: schemaVersion is not 2", Document=what, Expected=2, Actual=str(doc.get("schemaVersion"))[:40])
+        raise Fail(
+            "oci-manifest",
+            f"{what}: schemaVersion is not 2",
+            Document=what,
+            Expected=2,
+            Actual=str(doc.get("schemaVersion"))[:40],
+        )
     inside = doc.get("mediaType", media_type)
     if media_type is not None and inside != media_type:
         raise Fail("oci-media-type", what, Document=what, Expected=media_type, Actual=str(inside)[:100])
@@ -257,7 +280,12 @@ def describe(root: Descriptor, read: Reader) -> dict[str, Any]:
     elif root["mediaType"] in MANIFESTS:
         doc, config = walk.manifest(root)
         if config is None:
-            raise Fail("oci-artifact", f"config is {doc['config']['mediaType']}", Blob=root["digest"], Actual=doc["config"]["mediaType"])
+            raise Fail(
+                "oci-artifact",
+                f"config is {doc['config']['mediaType']}",
+                Blob=root["digest"],
+                Actual=doc["config"]["mediaType"],
+            )
         where = platform(config)
         image["platforms"] = [where] if where else []
         created = config.get("created")

@@ -24,10 +24,11 @@ def check_directory(path: str) -> bool:
     return True
 
 
-def read(path: str, limit: int, *, guarded: bool = True) -> bytes | None:
+def read(path: str, limit: int, *, guarded: bool = True, forbidden: int = 0o022) -> bytes | None:
     """At most `limit` + 1 bytes of a regular file, or None if there is no such file; a dangling link is an unreadable file.
 
-    Raises Fail store-unsafe if another could have written it (not asked unless `guarded`), not-a-file, file-unreadable.
+    Raises Fail store-unsafe if another could have written it, or has any right that is `forbidden` (not asked unless `guarded`),
+    not-a-file, file-unreadable.
     """
     try:
         if guarded:
@@ -42,7 +43,7 @@ def read(path: str, limit: int, *, guarded: bool = True) -> bytes | None:
         if not stat.S_ISREG(found.st_mode):
             raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
         if guarded:
-            _check_owner(path, found)
+            _check_owner(path, found, forbidden)
         data = b""
         while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
             data += more
@@ -66,8 +67,9 @@ def _check_link(path: str) -> None:
         _check_owner(beside, around)
 
 
-def _check_owner(path: str, found: os.stat_result) -> None:
+def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
     if found.st_uid not in (0, os.geteuid()):
         raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
-    if found.st_mode & 0o022:
-        raise Fail("store-unsafe", f"'{path}' is writable by others (mode {stat.S_IMODE(found.st_mode):04o})", File=path)
+    if found.st_mode & forbidden:
+        access = "accessible to" if forbidden & 0o044 else "writable by"
+        raise Fail("store-unsafe", f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})", File=path)

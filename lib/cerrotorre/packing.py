@@ -23,7 +23,7 @@ def local_source(directory: str, tag: str | None, platform: str) -> tuple[images
     return source, provenance
 
 
-def name_version(source: images.Source, provenance: dict[str, str], reference: dict[str, Any] | None, directory: str) -> tuple[str, str]:
+def name_version(source: images.Source, provenance: dict[str, str], reference: dict[str, Any] | None) -> tuple[str, str]:
     """The package's name and version, from the reference, else the layout's own annotation, else its directory."""
     fallback = source.root["digest"].removeprefix("sha256:")[:12]
     if reference is None:

@@ -48,12 +48,22 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
         if "before" in entry and "after" in entry and entry["before"] <= entry["after"]:
             yield f"/signers/denied/{number}", "no time lies between after and before, so the key is denied always"
         if "fingerprint" not in entry and not any(matches(entry["key_id"], key["key_id"]) for key in trusted):
-            yield f"/signers/denied/{number}", f"no key in keys/ or trusted/ is {_label(entry)}; a fingerprint would deny it by any name"
+            yield (
+                f"/signers/denied/{number}",
+                f"no key in keys/ or trusted/ is {_label(entry)}; a fingerprint would deny it by any name",
+            )
     globs = rules.get("threshold_from")
-    can = [key for key in trusted if allowed is None or policy.get("default_action") == "allow" or any(_names(e, key) for e in allowed)]
+    can = [
+        key
+        for key in trusted
+        if allowed is None or policy.get("default_action") == "allow" or any(_names(e, key) for e in allowed)
+    ]
     can = [key for key in can if globs is None or any(matches(glob, key["key_id"]) for glob in globs)]
     if rules.get("threshold", 0) > len(can):
-        yield "/signers/threshold", f"{int(rules['threshold'])} signers are needed, and {len(can)} keys of the store could count"
+        yield (
+            "/signers/threshold",
+            f"{int(rules['threshold'])} signers are needed, and {len(can)} keys of the store could count",
+        )
     for glob in globs or ():
         if not any(matches(glob, key["key_id"]) for key in trusted):
             yield "/signers/threshold_from", f"no key in keys/ or trusted/ is {glob}"
@@ -94,7 +104,10 @@ def _pattern(at: str, pattern: str, *, blocked: bool) -> Iterator[Remark]:
     if host.startswith("*") and host.strip("*") and host.lstrip("*")[:1] not in (".", ":"):
         yield at, f"'{pattern}' also matches 'evil{host.lstrip('*')}'; a subdomain is '*.{host.lstrip('*')}'"
     if slash and rest.endswith("*") and not set(":@") & set(rest) and (base := rest.rstrip("*")) and base[-1].isalnum():
-        yield at, f"'{pattern}' also matches '{host}/{base}-evil/…'; what lies below is '{host}/{base}/*', any tag '{host}/{base}:*'"
+        yield (
+            at,
+            f"'{pattern}' also matches '{host}/{base}-evil/…'; what lies below is '{host}/{base}/*', any tag '{host}/{base}:*'",
+        )
 
 
 def _rest(policy: Policy) -> Iterator[Remark]:

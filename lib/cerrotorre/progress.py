@@ -34,7 +34,13 @@ class Progress:
                 from cerrotorre.text import shown
 
                 self._bar = tqdm(
-                    desc=shown(self._what), total=self._total, initial=self._done, unit="B", unit_scale=True, unit_divisor=1024, leave=False
+                    desc=shown(self._what),
+                    total=self._total,
+                    initial=self._done,
+                    unit="B",
+                    unit_scale=True,
+                    unit_divisor=1024,
+                    leave=False,
                 )
 
     def __exit__(self, *_: object) -> None:

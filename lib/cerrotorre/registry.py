@@ -1,5 +1,7 @@
 """Images from registries, by skopeo: digests preserved, chosen by digest, into a private directory."""
 
+import json
+import re
 import subprocess
 from typing import Any
 
@@ -14,14 +16,25 @@ MAX_WORDS = 2000
 def _skopeo(arguments: list[str], subject: str) -> bytes:
     """Run skopeo and return what it printed, at most a document's size. Raises Fail tool-missing or network."""
     try:
-        with subprocess.Popen(["skopeo", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        with subprocess.Popen(
+            ["skopeo", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as child:
             out, words = child.communicate()
     except FileNotFoundError:
         raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
     if child.returncode:
-        lines = words.decode("utf-8", "replace").strip().splitlines()
-        raise Fail("network", f"skopeo could not get {subject}", Reference=subject, Said=(lines[-1] if lines else "nothing")[:MAX_WORDS])
+        raise Fail("network", f"skopeo could not get {subject}", Reference=subject, Skopeo=_message(words)[:MAX_WORDS])
     return out
+
+
+def _message(words: bytes) -> str:
+    """What skopeo's last log line says: time="…" level=fatal msg="…"."""
+    line = (words.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"])[-1]
+    quoted = re.search(r'msg=("(?:[^"\\]|\\.)*")', line)
+    try:
+        return str(json.loads(quoted[1])) if quoted else line
+    except ValueError:
+        return line
 
 
 class Remote:
@@ -49,11 +62,20 @@ class Remote:
     def copy(self, digest: str, directory: str, everything: bool) -> None:
         flags = ["--src-tls-verify=false"] if self.plain else []
         flags += ["--all"] if everything else []
-        arguments = ["copy", "--quiet", "--preserve-digests", *flags, f"docker://{self.repository}@{digest}", f"dir:{directory}"]
+        arguments = [
+            "copy",
+            "--quiet",
+            "--preserve-digests",
+            *flags,
+            f"docker://{self.repository}@{digest}",
+            f"dir:{directory}",
+        ]
         _skopeo(arguments, f"{self.repository}@{digest}")
 
 
-def fetch(reference: dict[str, Any], directory: str, platform: str, insecure: list[str]) -> tuple[images.Source, dict[str, str]]:
+def fetch(
+    reference: dict[str, Any], directory: str, platform: str, insecure: list[str]
+) -> tuple[images.Source, dict[str, str]]:
     """Fetch an image into `directory`: (where it lies, its [provenance]).
 
     The reference is resolved once; everything after is by digest, so what a tag names may change meanwhile.

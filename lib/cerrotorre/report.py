@@ -5,7 +5,7 @@ from typing import Any
 from cerrotorre import dsse, errors, jsonic, statement
 from cerrotorre.errors import Finding
 from cerrotorre.palette import Palette
-from cerrotorre.text import hidden, quoted, shown, size
+from cerrotorre.text import hidden, shown, size, with_names
 
 Record = dict[str, Any]
 
@@ -14,7 +14,7 @@ PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content
 _PURPOSES = {
     "ct explain FILE --signers": "To see who signed",
     "ct policy add-signer SIGNER": "If its owner confirms the fingerprint to you by another way",
-    "ct key import FILE.pub --trust": "If you have a signer's key by a way you trust",
+    "ct key import KEY.pub --trust": "If you have a signer's key by a way you trust",
     "ct keygen": "To make a key",
     "ct key list": "To see your keys",
 }
@@ -50,19 +50,12 @@ def finding(made: Finding, title: str, palette: Palette) -> str:
 def _next(made: Finding) -> str:
     lines = []
     for command in made["try"]:
-        typed = with_names(command, made)
+        typed = with_names(command, made["context"])
         purpose = _PURPOSES.get(command, "Try")
-        lines.append(f"  {purpose + ':':<30} {shown(typed)}\n" if len(purpose) < 30 else f"  {purpose}:\n{'':<33}{shown(typed)}\n")
+        lines.append(
+            f"  {purpose + ':':<30} {shown(typed)}\n" if len(purpose) < 30 else f"  {purpose}:\n{'':<33}{shown(typed)}\n"
+        )
     return "\n" + "".join(lines) if lines else ""
-
-
-def with_names(command: str, made: Finding) -> str:
-    """A proposed command with the bundle's and the signer's names in it."""
-    for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
-        value = made["context"].get(name)
-        if value and f" {mark}" in command and f"{mark}." not in command:
-            command = command.replace(mark, quoted(str(value)))
-    return command
 
 
 def judged(record: Record) -> tuple[int, list[Finding]]:
@@ -71,7 +64,9 @@ def judged(record: Record) -> tuple[int, list[Finding]]:
     if not findings:
         silent = [check for check in PASSES if record.get("passed", {}).get(check) is not True]
         if silent:
-            findings = [errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])]
+            findings = [
+                errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])
+            ]
     findings.sort(key=errors.rank)
     return (findings[0]["status"] if findings else 0), findings
 
@@ -80,7 +75,11 @@ def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     """The verdict on one bundle, in full."""
     _, findings = judged(record)
     if findings:
-        return refused(record, "Verification failed", palette, findings) + (rules(record, palette) if verbose else "") + notes(record, palette)
+        return (
+            refused(record, "Verification failed", palette, findings)
+            + (rules(record, palette) if verbose else "")
+            + notes(record, palette)
+        )
     manifest = record["manifest"]
     pairs: list[tuple[str, object]] = [
         ("Package", f"{manifest['name']} {manifest['version']}   from {manifest['provenance']['source']}"),
@@ -116,11 +115,14 @@ def _policy(record: Record) -> str:
     trust = record.get("trust", {})
     passed = sum(rule["status"] == "pass" for rule in trust.get("rules", []))
     names = ", ".join(trust.get("policies", []))
-    return f"{names}  ({passed} rules passed)" if names else "none; keys in your store count"
+    return f"{names}  ({passed} rule{'' if passed == 1 else 's'} passed)" if names else "none; keys in your store count"
 
 
 def rules(record: Record, palette: Palette) -> str:
-    lines = [f"    {palette.mark('ok' if r['status'] == 'pass' else 'x')} {r['rule']}: {shown(r['why'])}\n" for r in record.get("trust", {}).get("rules", [])]
+    lines = [
+        f"    {palette.mark('ok' if r['status'] == 'pass' else 'x')} {r['rule']}: {shown(r['why'])}\n"
+        for r in record.get("trust", {}).get("rules", [])
+    ]
     return "  Rules, at " + str(record["trust"].get("at", "?")) + ":\n" + "".join(lines) if lines else ""
 
 
@@ -181,16 +183,21 @@ def written(record: Record, output: str, word: str, palette: Palette) -> str:
     plural = "" if count == 1 else "s"
     arrow = palette.mark("->")
     head = f"{palette.mark('ok')} {word.capitalize()} {shown(manifest['name'])}:{shown(manifest['version'])} {arrow} {shown(output)}\n"
-    pairs = [("Image", f"{manifest['image_digest']}  ({count} layer{plural}, {total}, {where})"), ("Manifest", record["manifest_digest"])]
+    pairs = [
+        ("Image", f"{manifest['image_digest']}  ({count} layer{plural}, {total}, {where})"),
+        ("Manifest", record["manifest_digest"]),
+    ]
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
     return head + fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + notes(record, palette)
 
 
-def written_json(record: Record, output: str, word: str, palette: Palette) -> str:
+def written_json(record: Record, output: str, word: str) -> str:
     """The same facts as an object."""
     manifest = record["manifest"]
     facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
-    signers = [{key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)]
+    signers = [
+        {key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)
+    ]
     rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"]}
     return json_line({"action": word, "output": output, **facts, **rest})

@@ -55,9 +55,8 @@ def _judge_one(
         claimed.append(named[predicate["fingerprint"]])
     claimed = list({key["fingerprint"]: key for key in claimed}.values())
     for key in claimed:
-        wrong = _verify(key, envelope, message)
-        if wrong:
-            return {**signature, **_holder(key), "status": "invalid"}, [wrong]
+        if broken := _verify(key, envelope, message):
+            return {**signature, **_holder(key), "status": "invalid"}, [broken]
     for keyid, raw in envelope["signatures"]:
         if keyid not in components:
             maker = _maker(components, message, raw)

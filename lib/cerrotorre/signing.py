@@ -21,7 +21,7 @@ def expiry(text: str | None) -> str | None:
 
 def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None) -> None:
     """Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
-    canonical = canon.canonical(canon.untag(record.get("manifest")))
+    canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
     parsed, digest, _ = bundle.derive(record)

@@ -114,6 +114,10 @@ def image_findings(parsed: dict[str, Any], kept: dict[str, bytes]) -> list[Findi
     for key in ("image", "metadata", "content"):
         claimed = parsed.get(key, {})
         if said[key] != claimed:
-            part = next((name for name in sorted({*said[key], *claimed}) if said[key].get(name) != claimed.get(name)), "") if key != "content" else ""
+            part = (
+                next((name for name in sorted({*said[key], *claimed}) if said[key].get(name) != claimed.get(name)), "")
+                if key != "content"
+                else ""
+            )
             return [finding("image-mismatch", f"[{key}] {part}".rstrip(), Key=f"{key}.{part}" if part else key)]
     return []

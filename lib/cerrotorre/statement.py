@@ -24,7 +24,12 @@ class Mismatch(ValueError):
 
 
 def make(
-    manifest: dict[str, Any], manifest_digest: str, key: dict[str, Any], signed_at: str, attestations: list[str], expires: str | None
+    manifest: dict[str, Any],
+    manifest_digest: str,
+    key: dict[str, Any],
+    signed_at: str,
+    attestations: list[str],
+    expires: str | None,
 ) -> bytes:
     """The bytes of a bundle signature's statement, made once and never serialised again."""
     predicate = {
@@ -116,5 +121,7 @@ def check_subjects(value: Statement, manifest: dict[str, Any], manifest_digest: 
     if not any(subject["digest"].get("sha256") == image for subject in value["subject"]):
         raise Mismatch("no subject of it is this image")
     for subject in value["subject"]:
-        if subject.get("name") == "manifest.toml" and subject["digest"].get("sha256") != manifest_digest.removeprefix("sha256:"):
+        if subject.get("name") == "manifest.toml" and subject["digest"].get("sha256") != manifest_digest.removeprefix(
+            "sha256:"
+        ):
             raise Mismatch("its manifest.toml is not this manifest")

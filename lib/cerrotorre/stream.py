@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from cerrotorre import VERSION, errors, jsonic, times
 from cerrotorre.errors import Fail, Finding
@@ -38,6 +38,8 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
         if sys.stdout is None:
             raise OSError("standard output is closed")
         sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")  # type: ignore[union-attr]
+        if sys.stderr is not None:
+            sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         status = _run(main, usage)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -108,28 +110,16 @@ def _exit(status: int) -> NoReturn:
 def complain(made: Finding, word: str = "error") -> None:
     """One error (or note) and its hints on standard error, in the plumbing's layout."""
     # Imported here: only a failure needs it.
-    from cerrotorre.text import quoted, shown
+    from cerrotorre.text import shown, with_names
 
     said = made.get("detail") or made["summary"]
     lines = [f"{_tool}: {word}: {shown(str(said))}"]
     lines += [f"{_tool}:   {name}: {shown(str(value))}" for name, value in made["context"].items()]
-    lines += [f"{_tool}: hint: {shown(line)}" for line in tried(made, quoted)]
+    lines += [f"{_tool}: hint: {shown(with_names(line, made['context']))}" for line in made["try"]]
     try:
         sys.stderr.write("\n".join(lines) + "\n")
     except (OSError, ValueError, AttributeError):
         pass
-
-
-def tried(made: Finding, quoted: Callable[[str], str]) -> list[str]:
-    """The commands a finding proposes, with the bundle's and the signer's names in them."""
-    names = made["context"]
-    lines = []
-    for line in made["try"]:
-        for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
-            if name in names:
-                line = line.replace(mark, quoted(str(names[name])))
-        lines.append(line)
-    return lines
 
 
 def options(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
@@ -176,27 +166,21 @@ def mixed_options(argv: list[str], short: str, long: list[str]) -> tuple[Options
     return found, operands + argv[end + 1 :]
 
 
-def interruptible() -> None:
-    """Let SIGTERM and SIGHUP end the tool as an interrupt does, through its `finally` clauses: for tools that leave files."""
-    import signal
-
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # Ignored from outside (nohup) stays ignored.
-        if signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, signal.default_int_handler)
-
-
 def write(text: str) -> None:
     sys.stdout.write(text)
 
 
 def read(limit: int) -> bytes:
-    """Standard input to its end, at most limit + 1 bytes of it."""
+    """Standard input to its end, at most limit + 1 bytes of it. Raises Fail file-unreadable."""
+    if sys.stdin is None:
+        raise Fail("file-unreadable", "standard input is closed")
     return sys.stdin.buffer.read(limit + 1)
 
 
 def first_byte() -> bytes:
     """The first byte of standard input, which stays there to be read; b"" if there is none. { begins a record stream."""
+    if sys.stdin is None:
+        raise Fail("file-unreadable", "standard input is closed")
     reader: Any = sys.stdin.buffer
     return bytes(reader.peek(1)[:1])
 
@@ -363,10 +347,3 @@ def interruptible() -> None:
     signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, interrupt)
-
-
-def say(text: str, to: TextIO) -> None:
-    """Write what a person reads to standard output or error."""
-    if to is sys.stderr:
-        to.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
-    to.write(text)

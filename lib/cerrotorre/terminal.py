@@ -5,12 +5,15 @@ from collections.abc import Mapping
 
 MARKS = {"ok": "✓", "x": "✗", "~": "~", "+": "+", "-": "-", "->": "→"}
 LIMIT = 4 << 10
+# Where the locale is C, Python itself sets LC_CTYPE to one of these before it starts (PEP 538): they say nothing of the person's.
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
 def utf8(env: Mapping[str, str] | None = None) -> bool:
-    """Whether the locale is UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is not empty decides, as in POSIX."""
+    """Whether the locale is UTF-8: the first of LC_ALL, LC_CTYPE and LANG that is set decides, as in POSIX."""
     env = os.environ if env is None else env
-    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
+    kind = env.get("LC_CTYPE", "")
+    locale = env.get("LC_ALL") or ("" if kind in _COERCED else kind) or env.get("LANG") or ""
     return "utf-8" in locale.lower() or "utf8" in locale.lower()
 
 

@@ -30,6 +30,15 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def with_names(command: str, names: dict[str, object]) -> str:
+    """A command that a finding proposes, its FILE and SIGNER being those of the finding's context."""
+    for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
+        if names.get(name):
+            words = [quoted(str(names[name])) if word == mark else word for word in command.split(" ")]
+            command = " ".join(words)
+    return command
+
+
 def size(octets: int) -> str:
     """A size in binary units: 1.2 KiB, 48.2 MiB."""
     if octets < 1024:

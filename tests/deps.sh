@@ -1,0 +1,39 @@
+#!/bin/sh
+# deps.sh - install the system packages that the tests use. One list: Debian's name, Fedora's name (- where it has none).
+set -eu
+
+packages() {
+	cat <<-'END'
+		bash             bash
+		buildah          buildah
+		busybox-static   busybox
+		dash             dash
+		docker-registry  docker-distribution
+		mandoc           mandoc
+		openssl          openssl
+		podman           podman
+		runc             runc
+		shellcheck       ShellCheck
+		skopeo           skopeo
+		umoci            -
+		zsh              zsh
+	END
+}
+
+[ "$(id -u)" = 0 ] || { printf 'error: installing packages needs root\nhint: sudo make deps\n' >&2; exit 69; }
+if command -v apt-get >/dev/null; then
+	missing=$(packages | while read -r debian _; do
+		dpkg-query -W -f '${Status}' "$debian" 2>/dev/null | grep -q 'ok installed' || printf '%s ' "$debian"
+	done)
+	[ -n "$missing" ] || exit 0
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -o DPkg::Lock::Timeout=300 -qq update
+	# shellcheck disable=SC2086
+	apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $missing
+elif command -v dnf >/dev/null; then
+	# shellcheck disable=SC2046
+	dnf -q -y install $(packages | while read -r _ fedora; do [ "$fedora" = - ] || printf '%s ' "$fedora"; done)
+else
+	printf 'error: neither apt-get nor dnf is here\nhint: install by hand what this file lists: %s\n' "$0" >&2
+	exit 69
+fi
