@@ -16,7 +16,7 @@ for tool in "$CT_BUILD"/bin/ct-*; do
 	same "$tmp/version" "$out"
 	is 64 "$name: an unknown option" "$name" --no-such-option
 done
-for tool in ct-check ct-policy ct-sign ct-oci2ctp ct-open ct-write ct-key ct-policy-edit; do
+for tool in ct-check ct-policy ct-sign ct-oci2ctp ct-write ct-key ct-policy-edit; do
 	is 64 "$tool: an operand too many" "$tool" one two three
 done
 

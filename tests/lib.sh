@@ -31,15 +31,15 @@ notok() { # NAME WHY: with what the last command said
 
 # is STATUS NAME COMMAND...: exactly this status. What a program says when it crashes is never a refusal.
 is() {
-	want=$1 name=$2 && shift 2
+	t_want=$1 t_name=$2 && shift 2
 	"$@" >"$out" 2>"$err"
-	got=$?
-	if [ "$got" != "$want" ]; then
-		notok "$name" "status $got instead of $want: $*"
+	t_got=$?
+	if [ "$t_got" != "$t_want" ]; then
+		notok "$t_name" "status $t_got instead of $t_want: $*"
 	elif grep -aqE 'Traceback|[Ss]yntax error|: not found|core dumped' "$err"; then
-		notok "$name" "it crashed: $*"
+		notok "$t_name" "it crashed: $*"
 	else
-		ok "$name"
+		ok "$t_name"
 	fi
 }
 
@@ -48,11 +48,11 @@ has() { if grep -qF -e "$1" "${2:-$out}"; then ok "says: $1"; else notok "says: 
 hasnt() { if grep -qF -e "$1" "${2:-$out}"; then notok "does not say: $1" "it is in ${2:-the output}"; else ok "does not say: $1"; fi; }
 empty() { if [ -s "$1" ]; then notok "empty: ${1##*/}" "it is not"; else ok "empty: ${1##*/}"; fi; }
 same() { if cmp -s "$1" "$2"; then ok "the same: $1 $2"; else notok "the same: $1 $2" "they differ"; fi; }
-yes() { name=$1 && shift && if "$@"; then ok "$name"; else notok "$name" "false: $*"; fi; } # NAME TEST...
+yes() { t_name=$1 && shift && if "$@"; then ok "$t_name"; else notok "$t_name" "false: $*"; fi; } # NAME TEST...
 # finding SLUG: what the last `ct verify --json` decided by.
 finding() { has "\"finding\":\"$1\",\"package\""; }
 # lists EXPECTED: exactly these files are here.
-lists() { listed=$(ls -A | tr '\n' ' ') && yes "only $1 here" [ "$listed" = "$1 " ]; }
+lists() { t_listed=$(ls -A | tr "\n" " ") && yes "only this here: $1" [ "$t_listed" = "${1:+$1 }" ]; }
 
 image() { python3 -B "$tests/images.py" "$@"; }
 alter() { python3 -B "$tests/alter.py" "$@"; }

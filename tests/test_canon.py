@@ -13,8 +13,8 @@ from cerrotorre.errors import Fail
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-settings.register_profile("canon", deadline=None, max_examples=300, database=None)
-settings.load_profile("canon")
+many = settings(deadline=None, max_examples=300, database=None)
+more = settings(deadline=None, max_examples=1200, database=None)
 
 SUITE = Path(__file__).parent / "conformance" / "canon"
 
@@ -52,6 +52,7 @@ def slug(work: Any, *arguments: Any) -> str:
     return str(caught.value.finding["finding"])
 
 
+@many
 @given(tables)
 @example({"toml": "2026-01-01"})
 @example({"a": {"toml": {"toml": dt.date(2026, 1, 1)}}})
@@ -67,6 +68,7 @@ def test_meaning_is_kept(document: dict[str, Any]) -> None:
     assert canon.untag(tagged) == document
 
 
+@many
 @given(tables)
 def test_form(document: dict[str, Any]) -> None:
     """What can be seen of rules 1, 2, 6 and 13 without reading TOML."""
@@ -81,6 +83,7 @@ def test_form(document: dict[str, Any]) -> None:
     assert nested or len(headers) == len(set(headers))
 
 
+@many
 @given(st.dictionaries(keys, st.just(1), min_size=2, max_size=8))
 def test_keys_are_sorted_by_their_bytes(document: dict[str, Any]) -> None:
     data = canon.canonical(canon.tag(document))
@@ -88,6 +91,7 @@ def test_keys_are_sorted_by_their_bytes(document: dict[str, Any]) -> None:
     assert order == sorted(order)
 
 
+@many
 @given(tables, st.data())
 def test_source_order_does_not_matter(document: dict[str, Any], data: st.DataObject) -> None:
     shuffled = dict(data.draw(st.permutations(list(document.items()))))
@@ -150,8 +154,8 @@ pieces += [
 ]
 
 
+@more
 @given(tables, st.data())
-@settings(max_examples=600)
 def test_reader_takes_what_is_canonical_and_nothing_else(document: dict[str, Any], data: st.DataObject) -> None:
     text = canon.canonical(canon.tag(document))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -161,6 +165,7 @@ def test_reader_takes_what_is_canonical_and_nothing_else(document: dict[str, Any
     assert read(text) == judged(text)
 
 
+@many
 @given(tables, st.data())
 def test_reader_and_moved_lines(document: dict[str, Any], data: st.DataObject) -> None:
     lines = canon.canonical(canon.tag(document)).splitlines(keepends=True)
@@ -195,13 +200,14 @@ line_pieces += [
 ]
 
 
+@more
 @given(st.lists(st.sampled_from(line_pieces), max_size=6))
-@settings(max_examples=1000)
 def test_reader_on_lines(lines: list[str]) -> None:
     text = "".join(line + "\n" for line in lines).encode()
     assert read(text) == judged(text)
 
 
+@many
 @given(st.binary(max_size=40))
 def test_reader_on_anything(data: bytes) -> None:
     assert read(data) == judged(data)
@@ -211,7 +217,7 @@ def test_reader_on_anything(data: bytes) -> None:
     ("text", "line"),
     [
         (b"a = 1\nb =  2\n", 2),
-        (b"a = 1", None),
+        (b"a = 1", 1),
         (b"b = 1\na = 2\n", 1),
         (b"a = 1\nb = 2.5\n", 2),
         (b"[a]\n[a]\n", 2),
@@ -220,7 +226,7 @@ def test_reader_on_anything(data: bytes) -> None:
         (b'a = "\\u0041"\n', 1),
         (b"\xef\xbb\xbfa = 1\n", 1),
         (b"[a]\n[a.b]\n", 1),
-        (b'"\xff" = 1\n', None),
+        (b'a = "\xff"\n', None),
         (b"a" * (canon.MAX_SIZE + 1), None),
     ],
 )
@@ -275,8 +281,8 @@ tokens += [
 ]
 
 
+@more
 @given(st.lists(st.sampled_from(tokens), max_size=14).map("".join))
-@settings(max_examples=2000)
 def test_the_walk_agrees_with_tomllib(text: str) -> None:
     """Legal TOML is refused before tomllib sees it only for what it really has."""
     try:
@@ -317,8 +323,8 @@ statements = st.one_of(
 )
 
 
+@more
 @given(st.lists(statements, max_size=6).map("".join))
-@settings(max_examples=500)
 def test_long_keys_never_reach_tomllib(text: str) -> None:
     """Whatever tomllib goes on to read, no key of it has more than 16 parts."""
     from tomllib import _parser
@@ -458,6 +464,7 @@ def test_a_table_that_holds_itself_ends() -> None:
     assert slug(canon.canonical, document) == slug(canon.tag, document) == slug(canon.untag, document) == "canon-nesting"
 
 
+@many
 @given(st.one_of(st.text("0123456789-:TZ.+ ", max_size=28), st.from_regex(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,7})?Z)?")))
 @example("2024-02-29")
 @example("2023-02-29")

@@ -100,19 +100,18 @@ def test_reader(path: Path) -> None:
     assert canonread.read(data) == canon.tag(tomltext.parse(data))
 
 
-@pytest.mark.parametrize("path", [*VALID, *SAME, *INVALID], ids=name)
+def is_canonical(path: Path) -> bool:
+    expected = path.with_suffix(".canon") if path in VALID else path.parent / "expected.canon"
+    return expected.is_file() and expected.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", [path for path in (*VALID, *SAME, *INVALID) if not is_canonical(path)], ids=name)
 def test_reader_refuses_every_other_spelling(path: Path) -> None:
     from cerrotorre import canonread
     from cerrotorre.errors import Fail
 
-    data = path.read_bytes()
-    try:
-        if data == spelled(data):
-            pytest.skip("canonical already")
-    except Fail:
-        pass
     with pytest.raises(Fail) as caught:
-        canonread.read(data)
+        canonread.read(path.read_bytes())
     assert caught.value.finding["finding"] == "manifest-not-canonical"
 
 
@@ -162,21 +161,25 @@ def test_toml_test_invalid(file: str, vectors: Path) -> None:
     assert caught.value.finding["status"] == 10
 
 
-@pytest.mark.parametrize("file", sorted(set(listed("1.1.0")) - set(listed("1.0.0"))))
-def test_toml_1_1_is_refused_whatever_tomllib_reads(file: str, vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_toml_1_1_is_refused_whatever_tomllib_reads(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A later Python's tomllib may read TOML 1.1. What only 1.1 allows is refused before it is asked."""
     import tomllib
 
     from cerrotorre.errors import Fail
 
-    data = (vectors / "toml-test" / file).read_bytes()
-    try:
-        tomllib.loads(data.decode().replace("\r\n", "\n"))
-        pytest.skip("TOML 1.0 too, or a tomllib that reads 1.1")
-    except ValueError:
-        pass
-    if file.startswith("invalid/"):
-        pytest.skip("TOML in neither version")
+    def reads(data: bytes) -> bool:
+        try:
+            tomllib.loads(data.decode().replace("\r\n", "\n"))
+        except ValueError:
+            return False
+        return True
+
+    if reads(b'a = "\\e"'):
+        pytest.skip("this tomllib reads TOML 1.1")
+    files = sorted(file for file in set(listed("1.1.0")) - set(listed("1.0.0")) if file.startswith("valid/"))
+    texts = [data for file in files if not reads(data := (vectors / "toml-test" / file).read_bytes())]
+    assert len(texts) > 8
     monkeypatch.setattr(tomllib, "loads", lambda *_, **__: pytest.fail("tomllib was asked"))
-    with pytest.raises(Fail):
-        spelled(data)
+    for data in texts:
+        with pytest.raises(Fail):
+            spelled(data)

@@ -19,37 +19,46 @@ _WORD = re.compile(r"[a-z]+|-?[0-9]{1,19}(?![0-9-])|[0-9][0-9TZ:.-]*")
 
 def read(data: bytes) -> Document:
     """The document in tagged form. Raises Fail manifest-not-canonical unless `canonical` of it gives these bytes."""
-    number = 0
+    if len(data) > canon.MAX_SIZE:
+        raise Fail("manifest-not-canonical", f"longer than {canon.MAX_SIZE} bytes")
     try:
-        if len(data) > canon.MAX_SIZE:
-            raise ValueError(f"longer than {canon.MAX_SIZE} bytes")
-        # Decoded strictly: UnicodeDecodeError is a ValueError.
-        lines = data.decode().split("\n")
-        if lines.pop():
-            raise ValueError("the last line has no end")
-        root: Document = {}
-        tables = [root]
-        table = root
-        for number, line in enumerate(lines, 1):
-            if line.startswith("["):
-                table = _open(root, line, tables)
-            else:
-                key, position = _key(line, 0)
-                if not line.startswith(" = ", position):
-                    raise ValueError("neither a header nor key = value")
-                table[key], position = _value(line, position + 3, 0)
-                if position != len(line):
-                    raise ValueError("something follows the value")
-        # Only now, since headers look tables up by their own names.
-        for table in tables:
-            if len(table) == 1 and "toml" in table:
-                table["toml"] = {"table": table["toml"]}
-        number = 0
-        again = canon.canonical(root)
-    except (ValueError, Fail) as error:
-        raise Fail("manifest-not-canonical", str(error), Line=number or None) from None
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Fail("manifest-not-canonical", f"not UTF-8 at byte {error.start}") from None
+    document = _parse(text)
+    try:
+        again = canon.canonical(document)
+    except Fail as fail:
+        raise Fail("manifest-not-canonical", str(fail), Key=fail.finding["context"].get("Key")) from None
     if again != data:
         raise Fail("manifest-not-canonical", Line=canon.difference(data, again))
+    return document
+
+
+def _parse(text: str) -> Document:
+    lines = text.split("\n")
+    if lines.pop():
+        raise Fail("manifest-not-canonical", "the last line has no end", Line=len(lines) + 1)
+    root: Document = {}
+    tables = [root]
+    table = root
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.startswith("["):
+                table = _open(root, line, tables)
+                continue
+            key, position = _key(line, 0)
+            if not line.startswith(" = ", position):
+                raise ValueError("neither a header nor key = value")
+            table[key], position = _value(line, position + 3, 0)
+            if position != len(line):
+                raise ValueError("something follows the value")
+        except ValueError as error:
+            raise Fail("manifest-not-canonical", str(error), Line=number) from None
+    # Only now, since headers look tables up by their own names.
+    for table in tables:
+        if len(table) == 1 and "toml" in table:
+            table["toml"] = {"table": table["toml"]}
     return root
 
 

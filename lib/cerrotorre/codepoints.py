@@ -100,7 +100,7 @@ def _within(table: str, char: str) -> bool:
 @cache
 def _bounds(table: str) -> list[int]:
     """The table's bounds, in turn: the first code point of a range, the first one after it. Made when first needed."""
-    bounds = []
+    bounds: list[int] = []
     for entry in table.split():
         first, _, last = entry.partition("-")
         bounds += int(first, 16), int(last or first, 16) + 1

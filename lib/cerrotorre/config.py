@@ -34,14 +34,14 @@ def read(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
         if section not in _SETTINGS:
             raise _bad(where, section, "one of " + ", ".join(_SETTINGS), "an unknown section")
         if not isinstance(members, dict):
-            raise _bad(where, section, f"a section [{section}]", members)
+            raise _bad(where, section, f"a section [{section}]", repr(members))
         for name, value in members.items():
             key = f"{section}.{name}"
             if name not in _SETTINGS[section]:
                 raise _bad(where, key, "one of " + ", ".join(_SETTINGS[section]), "an unknown key")
             expected, holds = _SETTINGS[section][name]
             if not holds(value):
-                raise _bad(where, key, expected, value)
+                raise _bad(where, key, expected, repr(value))
             settings[section][name] = value
     if "policy" in settings["defaults"]:
         settings["defaults"]["policy"] = _absolute(where, settings["defaults"]["policy"])
@@ -101,7 +101,6 @@ _SETTINGS: dict[str, dict[str, tuple[str, Callable[[Any], bool]]]] = {
 }
 
 
-def _bad(where: str, key: str, expected: str, found: Any) -> Fail:
-    said = found if isinstance(found, str) else repr(found)
-    detail = f"'{where}': {key + ': ' if key else ''}{said[:200]} instead of {expected}"
-    return Fail("config-malformed", detail, File=where, Key=key or None, Expected=expected, Found=said[:200])
+def _bad(where: str, key: str, expected: str, found: str) -> Fail:
+    detail = f"'{where}': {key + ': ' if key else ''}{found[:200]} instead of {expected}"
+    return Fail("config-malformed", detail, File=where, Key=key or None, Expected=expected, Found=found[:200])

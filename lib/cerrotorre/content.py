@@ -4,7 +4,6 @@
 read. Bytes are hashed as they pass; several blobs at once where they lie in files. Memory is one buffer a thread.
 """
 
-import errno
 import os
 import stat
 import threading
@@ -218,79 +217,3 @@ def _move_one(
     if parts is not None:
         kept[entry["digest"]] = b"".join(parts)
     return "sha256:" + digest.hexdigest()
-
-
-class Replacement:
-    """A new file that appears under its name whole or not at all, as a context manager.
-
-    The bytes go into an unnamed file of the same directory where the file system has such, so that not even SIGKILL leaves
-    something behind; else into a hidden one that is removed. A file that is replaced is fsynced first, a new one is not.
-    """
-
-    def __init__(self, path: str) -> None:
-        # A link keeps pointing where it did; its target is replaced.
-        self.path = os.path.realpath(path.encode())
-        self._directory, self._base = os.path.split(self.path)
-        self._named: bytes | None = None
-        self.fd = -1
-
-    def __enter__(self) -> "Replacement":
-        try:
-            there = os.stat(self.path)
-            if not stat.S_ISREG(there.st_mode):
-                raise Fail(
-                    "not-a-file", f"'{os.fsdecode(self.path)}' is there and is not a regular file", File=os.fsdecode(self.path)
-                )
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise self._fail(error) from None
-        try:
-            self.fd = os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
-                raise self._fail(error) from None
-            try:
-                self.fd = os.open(self._name_it(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            except OSError as second:
-                self._named = None
-                raise self._fail(second) from None
-        return self
-
-    def _name_it(self) -> bytes:
-        """A hidden name beside the file's own."""
-        self._named = os.path.join(self._directory, b".%s.%s.part" % (self._base[:200], os.urandom(6).hex().encode()))
-        return self._named
-
-    def _link(self, path: bytes) -> None:
-        # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
-        os.link(b"/proc/self/fd/%d" % self.fd, path, src_dir_fd=self.fd, follow_symlinks=True)
-
-    def commit(self) -> None:
-        """Give the file its name. Raises Fail file-unwritable."""
-        try:
-            if self._named is None:
-                try:
-                    self._link(self.path)
-                    return
-                except FileExistsError:
-                    os.fsync(self.fd)
-                    self._link(self._name_it())
-            elif os.path.exists(self.path):
-                os.fsync(self.fd)
-            os.rename(self._named or b"", self.path)
-            self._named = None
-        except OSError as error:
-            raise self._fail(error) from None
-
-    def _fail(self, error: OSError) -> Fail:
-        path = os.fsdecode(self.path)
-        return Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path)
-
-    def __exit__(self, *_: object) -> None:
-        if self._named is not None:
-            try:
-                os.unlink(self._named)
-            except FileNotFoundError:
-                pass
-        os.close(self.fd)

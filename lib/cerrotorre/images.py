@@ -102,6 +102,8 @@ def layout(directory: str, wanted: str | None) -> Source:
             raise Fail("oci-no-such-image", f"no image is named {wanted!r}", Expected=wanted, Actual=there)
     else:
         found = [entry for _, entry in named]
+    if not found:
+        raise Fail("oci-no-such-image", "index.json names no image")
     if len({entry["digest"] for entry in found}) != 1:
         raise Fail("oci-ambiguous", f"{len(found)} images" + (f" are named {wanted!r}" if wanted else ""), Actual=there)
     return Source(directory, found[0])

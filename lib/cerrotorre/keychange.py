@@ -8,9 +8,11 @@ import os
 import re
 from typing import Any
 
-from cerrotorre import keyfile, keystore, places, privatekey, suites, times
+from cerrotorre import keyfile, keystore, owned, places, privatekey, suites, times
+from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.keystore import Key
+from cerrotorre.newfile import NewFile, sync_directory
 
 
 def make_directory(path: str) -> None:
@@ -23,7 +25,7 @@ def make_directory(path: str) -> None:
         try:
             os.mkdir(new, 0o700)
             os.chmod(new, 0o700)
-            _sync(os.path.dirname(new) or ".")
+            sync_directory(os.path.dirname(new) or ".")
         except FileExistsError:
             pass
         except OSError as error:
@@ -34,45 +36,22 @@ def _open_store(origin: str) -> str:
     where = keystore.directory(origin)
     make_directory(where)
     for path in (places.home_dir(), where):
-        keystore.check_directory(path)
+        owned.check_directory(path)
     return where
-
-
-def _sync(directory: str) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_file(path: str, data: bytes, mode: int, *, replace: bool = False) -> None:
     """Write the whole file or nothing; `mode` is exact. Raises Fail key-exists unless `replace`, file-unwritable."""
-    where, name = os.path.split(os.path.abspath(path))
-    # Not a .pub, and hidden: no reader of the store takes it for a key.
-    beside = f"{where}/.{name}.{os.urandom(8).hex()}.new"
-    try:
+    with NewFile(path, 0o600) as new:
         try:
-            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                os.fchmod(fd, mode)
-                while data:
-                    data = data[os.write(fd, data) :]
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            if replace:
-                os.rename(beside, path)
-            else:
-                # link(2) fails where rename(2) would replace.
-                os.link(beside, path)
-            _sync(where)
-        finally:
-            _remove(beside)
-    except FileExistsError:
-        raise Fail("key-exists", f"there is a '{path}' already", File=path) from None
-    except OSError as error:
-        raise Fail("file-unwritable", f"'{path}': {error.strerror}", File=path) from None
+            os.fchmod(new.fd, mode)
+            write_all(new.fd, data)
+        except OSError as error:
+            raise Fail("file-unwritable", f"'{path}': {error.strerror}", File=path) from None
+        try:
+            new.commit(replace=replace, sync=True)
+        except FileExistsError:
+            raise Fail("key-exists", f"there is a '{path}' already", File=path) from None
 
 
 def _remove(path: str) -> bool:
@@ -217,7 +196,7 @@ def delete_files(base: str) -> None:
     """Remove a key's files, the secret one first."""
     for suffix in (".key", ".pub", ".local"):
         _remove(base + suffix)
-    _sync(os.path.dirname(base))
+    sync_directory(os.path.dirname(base))
 
 
 def deletable(key_id: str) -> Key:

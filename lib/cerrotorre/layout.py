@@ -4,8 +4,9 @@ import os
 from typing import Any
 
 from cerrotorre import bundle, manifest, sinks, tarball
-from cerrotorre.content import Entry, Files, Replacement, mismatch, move, write_all
+from cerrotorre.content import Entry, Files, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
+from cerrotorre.newfile import NewFile
 
 Record = dict[str, Any]
 
@@ -48,7 +49,7 @@ def write_file(record: Record, path: str, progress: sinks.Progress = None) -> li
         places.append(position := position + len(pieces[-1][1]))
         position += entry["size"] + tarball.padding(entry["size"])
     files = Files()
-    with Replacement(path) as new:
+    with NewFile(path) as new:
         try:
             # Reserving all of it first finds a full disk before the work, and makes writing at several places fast. What is
             # reserved reads as zeros: the paddings and the end.

@@ -279,8 +279,11 @@ def guarded(record: Record, work: Callable[[Record], None]) -> None:
         work(record)
     except Fail as fail:
         add(record, fail.finding)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        # What could not be read is a Fail already.
+        add(record, errors.finding("file-unwritable", error.strerror or str(error)))
     except Exception as error:
         trace()
         add(record, errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}"))

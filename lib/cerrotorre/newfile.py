@@ -1,0 +1,105 @@
+"""A file that appears under its name whole or not at all."""
+
+import errno
+import os
+import stat
+
+from cerrotorre.errors import Fail
+
+# Where the file system has no unnamed files (open(2), O_TMPFILE).
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
+
+
+class NewFile:
+    """`with NewFile(path) as new:` write to `new.fd`, then `new.commit()`; without that nothing is left.
+
+    The bytes go into an unnamed file of the same directory where the file system has such, so that not even SIGKILL leaves
+    something behind; else into a hidden one that is removed. Raises Fail file-unwritable, not-a-file.
+    """
+
+    def __init__(self, path: str, mode: int = 0o666) -> None:
+        # A link keeps pointing where it did; its target is what is made or replaced.
+        self.path = os.path.realpath(path.encode())
+        self._directory, self._base = os.path.split(self.path)
+        self._mode = mode
+        self._named: bytes | None = None
+        self.fd = -1
+
+    def __enter__(self) -> "NewFile":
+        try:
+            if os.path.exists(self.path) and not stat.S_ISREG(os.stat(self.path).st_mode):
+                raise Fail("not-a-file", f"'{self._shown()}' is there and is not a regular file", File=self._shown())
+            self.fd = self._open()
+        except OSError as error:
+            raise self._fail(error) from None
+        return self
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, self._mode)
+        except OSError as error:
+            if error.errno not in _NO_TMPFILE:
+                raise
+        return os.open(self._name_it(), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode)
+
+    def _name_it(self) -> bytes:
+        """A hidden name beside the file's own, which no reader takes for a key or a bundle."""
+        self._named = os.path.join(self._directory, b".%s.%s.part" % (self._base[:200], os.urandom(6).hex().encode()))
+        return self._named
+
+    def _link(self, path: bytes) -> None:
+        # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
+        os.link(b"/proc/self/fd/%d" % self.fd, path, src_dir_fd=self.fd, follow_symlinks=True)
+
+    def commit(self, *, replace: bool = True, sync: bool = False) -> None:
+        """Give the file its name. A file that replaces another is fsynced first; `sync`: so is a new one, and the directory.
+
+        Raises FileExistsError unless `replace`, Fail file-unwritable.
+        """
+        try:
+            if sync:
+                os.fsync(self.fd)
+            try:
+                # link(2) fails where rename(2) would replace.
+                if self._named is None:
+                    self._link(self.path)
+                else:
+                    os.link(self._named, self.path)
+            except FileExistsError:
+                if not replace:
+                    raise
+                os.fsync(self.fd)
+                if self._named is None:
+                    self._link(self._name_it())
+                os.rename(self._named or b"", self.path)
+                self._named = None
+            if sync:
+                sync_directory(self._directory)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise self._fail(error) from None
+
+    def _shown(self) -> str:
+        return os.fsdecode(self.path)
+
+    def _fail(self, error: OSError) -> Fail:
+        return Fail("file-unwritable", f"cannot write '{self._shown()}': {error.strerror}", File=self._shown())
+
+    def __exit__(self, *_: object) -> None:
+        if self._named is not None:
+            try:
+                os.unlink(self._named)
+            except FileNotFoundError:
+                pass
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+def sync_directory(path: str | bytes) -> None:
+    """Make the names in a directory last."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
