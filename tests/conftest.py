@@ -1,6 +1,7 @@
 """Where the tests find what they test: the build ($CT_BUILD, default build/) and the vectors ($CT_VECTORS)."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,3 +21,11 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(f"no test vectors at {VECTORS}: set CT_VECTORS")
     return VECTORS
+
+
+def program(*names: str) -> str:
+    """The path of an installed program, by the first of its names that is found; its absence is a visible skip."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(f"{names[0]} is not installed: make deps")

@@ -1,6 +1,8 @@
 """Properties of CTP-CANON 1: the emitter, the tagged form, the reader and the limits (spec/manifest-canonicalization.adoc)."""
 
 import datetime as dt
+import json
+import re
 import time
 import tomllib
 import unicodedata
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 from cerrotorre import canon, canonread, codepoints, errors, tomltext
+from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -415,6 +418,17 @@ def test_what_could_be_slow_is_refused(data: bytes) -> None:
     assert slug(spelled, data).startswith("canon-")
     assert slug(canonread.read, data) == "manifest-not-canonical"
     assert time.monotonic() - started < 20
+
+
+def test_the_example_of_the_specification() -> None:
+    text = (Path(__file__).parent.parent / "spec" / "manifest-canonicalization.adoc").read_text()
+    blocks = re.findall(r"\n----\n(.*?)----\n", text, re.DOTALL)
+    written, canonical, shown, tagged = blocks[:4]
+    assert spelled(written.encode()) == canonical.encode()
+    assert sha256(canonical.encode()) + "\n" == shown
+    assert canon.canonical(json.loads(tagged)) == (
+        b'kind = "container_image"\n[ext]\nreviewed = 2026-03-04T05:06:07.5Z\n[ext.odd]\ntoml = "2026-03-04"\n'
+    )
 
 
 # -- the emitter alone -----------------------------------------------------------------------------------------------------

@@ -48,7 +48,10 @@ def test_without_a_file_no_parser_is_imported(home: Path) -> None:
 
     code = "import sys; sys.path[:0] = sys.argv[1:]; from cerrotorre import config; config.read(); sys.exit('tomllib' in sys.modules)"
     subprocess.run(
-        [sys.executable, "-c", code, str(Path(config.__file__).parent.parent)], env={"CT_HOME": str(home)}, check=True, timeout=60
+        [sys.executable, "-c", code, str(Path(config.__file__).parent.parent)],
+        env={"CT_HOME": str(home)},
+        check=True,
+        timeout=60,
     )
 
 

@@ -192,14 +192,17 @@ def flipped(raw: bytes, at: int, bit: int) -> bytes:
 
 
 def flips(raw: bytes, tag: str) -> Iterator[Mutant]:
-    """One bit of each byte but the layers', 1,000 bits of those, and all eight bits of every 97th byte."""
+    """One bit of each byte but the layers', 1,000 bits of those, and all eight bits of every 97th byte.
+
+    The second bundle's headers and paddings are like the first's, so of those every third byte has to do.
+    """
     random_bits = random.Random(f"flips {tag}")
     layers = []
     for kind, where, expected in regions(raw):
         if kind == "layer":
             layers += [(at, expected) for at in where]
             continue
-        for at in where:
+        for at in where[:: 3 if tag == "index" and kind in ("header", "padding") else 1]:
             bit = random_bits.randrange(8)
             for each in range(8) if at % 97 == 0 else [bit]:
                 yield Mutant(kind, f"{tag} byte {at} bit {each}", flipped(raw, at, each), expected)
@@ -318,7 +321,9 @@ def headers(raw: bytes, tag: str) -> Iterator[Mutant]:
         for what, (at, field) in fields.items():
             block = checksum(true[:at] + field + true[at + len(field) :])
             if block != true:
-                yield mutant("field", f"{member.name} {what}", start, block)
+                # The first zero of the padding, taken into a derived member: well-formed, and not what the manifest gives.
+                swallowed = what == "size plus 1" and member.name in ("summary.json", *DERIVED)
+                yield mutant("field", f"{member.name} {what}", start, block)._replace(expected=ONE if swallowed else TEN)
         yield mutant("field", f"{member.name} checksum's spelling", start, true[:154] + b" \0" + true[156:])
         if b"/" in name.rstrip(b"/"):
             head, _, tail = name.rpartition(b"/") if not name.endswith(b"/") else (b"blobs", b"/", b"sha256/")
@@ -326,8 +331,8 @@ def headers(raw: bytes, tag: str) -> Iterator[Mutant]:
             block[345 : 345 + len(head)] = head
             yield mutant("field", f"{member.name} split into prefix and name", start, checksum(block))
         for record in (b"path=evil", b"size=%d" % member.size, b"comment=hi", b"linkpath=/etc/passwd"):
-            text = b"%d %s\n" % (len(record) + 5 if len(record) < 94 else 0, record)
-            text = b"%d %s\n" % (len(b"%d %s\n" % (len(record) + 4, record)), record)
+            text = b"%d %s\n" % (len(record) + 4, record)
+            assert len(text) == len(record) + 4
             for kind in (b"x", b"g"):
                 before = packed("././@PaxHeader", text, kind)
                 yield mutant("pax", f"{member.name} {kind!r} {record!r}", start, true, before)
@@ -572,13 +577,28 @@ def test_tampering(store: Store, tmp_path: Path) -> None:
     judge(store, tampered(store), tmp_path)
 
 
-def one_of_each(store: Store) -> list[Mutant]:
-    """Of every class and status two, of flips and tampering."""
-    random_pick = random.Random(3)
-    classes: dict[tuple[str, frozenset[int]], list[Mutant]] = {}
-    for mutant in itertools.chain(tampered(store), *(flips(raw, tag) for tag, raw in store.bundles.items())):
-        classes.setdefault((mutant.kind, mutant.expected), []).append(mutant)
-    return [mutant for found in classes.values() for mutant in random_pick.sample(found, min(2, len(found)))]
+def two_of_each(store: Store) -> list[Mutant]:
+    """Two of every class and promise, of flips and tampering; not all are held at once."""
+    pick = random.Random(3)
+    kept: dict[tuple[str, frozenset[int]], list[Mutant]] = {}
+    seen: Counter[tuple[str, frozenset[int]]] = Counter()
+    for mutant in tampered(store):
+        group = (mutant.kind, mutant.expected)
+        seen[group] += 1
+        held = kept.setdefault(group, [])
+        if len(held) < 2:
+            held.append(mutant)
+        elif (at := pick.randrange(seen[group])) < 2:
+            held[at] = mutant
+    for tag, raw in store.bundles.items():
+        places: dict[tuple[str, frozenset[int]], list[int]] = {}
+        for kind, where, expected in regions(raw):
+            places.setdefault((kind, expected), []).extend(where)
+        for (kind, expected), where in places.items():
+            at, bit = pick.choice(where), pick.randrange(8)
+            flip = Mutant(kind, f"{tag} byte {at} bit {bit}", flipped(raw, at, bit), expected)
+            kept.setdefault((f"flip: {kind}", expected), []).append(flip)
+    return [mutant for found in kept.values() for mutant in found]
 
 
 def test_single_calls_and_pipes(store: Store, tmp_path: Path) -> None:
@@ -593,8 +613,12 @@ def test_single_calls_and_pipes(store: Store, tmp_path: Path) -> None:
         number, mutant = numbered
         path = tmp_path / f"{number}.ctp"
         path.write_bytes(mutant.data)
-        ways = [("file", ["verify", str(path)]), ("pipe", ["verify", "-"]), ("all", ["verify", "--all", "--json", str(path)])]
-        if number % 4 == 0:
+        ways = [("pipe", ["verify", "-"])]
+        if number % 2 == 0:
+            ways.append(("file", ["verify", str(path)]))
+        elif number % 4 == 1:
+            ways.append(("all", ["verify", "--all", "--json", str(path)]))
+        else:
             ways.append(("pipe, all", ["verify", "--all", "-"]))
         found = []
         for way, arguments in ways:
@@ -607,7 +631,7 @@ def test_single_calls_and_pipes(store: Store, tmp_path: Path) -> None:
         path.unlink()
         return found
 
-    mutants = one_of_each(store)
+    mutants = two_of_each(store)
     with ThreadPoolExecutor(2) as pool:
         for mutant, found in zip(mutants, pool.map(road, enumerate(mutants)), strict=True):
             for way, status in found:
@@ -635,7 +659,7 @@ def test_a_removed_signature_is_the_policys_to_find(store: Store, tmp_path: Path
     threshold = {"signers": {"threshold": 2}}
     for number, rules in enumerate((required, threshold)):
         policy = tmp_path / f"{number}.json"
-        policy.write_text(json.dumps({"schema_version": "1.0", "name": "two", **rules}))
+        policy.write_text(json.dumps({"version": 1, **rules}))
         said = verdicts(files, "--policy", str(policy), "--at", TIME, env=store.env, cwd=tmp_path)
         assert [one["status"] for one in said] == [0, 3, 3], said
 

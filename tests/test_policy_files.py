@@ -172,7 +172,10 @@ def filtered(home: Path, *arguments: str, records: list[Any] | None = None, **en
 
 
 def test_filter_writes_its_members_and_passes_on_the_rest(home: Path) -> None:
-    forged = {"trust": {"policies": ["forged"]}, "passed": {"structure": True, "signatures": True, "trust": False, "content": False}}
+    forged = {
+        "trust": {"policies": ["forged"]},
+        "passed": {"structure": True, "signatures": True, "trust": False, "content": False},
+    }
     status, [made] = filtered(home, "--at", "2026-02-01", records=[record(**forged)])
     assert status == 0
     assert made.pop("trust") == {
@@ -263,7 +266,9 @@ def test_hot_path_imports_little(home: Path) -> None:
     import sys
 
     library = str(BUILD / "lib" / "cerro-torre")
-    ran = subprocess.run([sys.executable, "-ISc", code, library], env={"CT_HOME": str(home)}, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-ISc", code, library], env={"CT_HOME": str(home)}, capture_output=True, text=True, check=True
+    )
     assert ran.stdout.split() == []
 
 
@@ -362,7 +367,15 @@ def test_additions_that_cannot_be(home: Path) -> None:
     before = (home / "policy.json").read_text()
     assert edit(home, "add-signer", "nobody").returncode == 13
     assert edit(home, "add-registry", "a b").returncode == 10
-    for arguments in ([], ["add-signer"], ["add-signer", "a", "b"], ["show", "x"], ["frob"], ["show", "--yes"], ["init", "--required"]):
+    for arguments in (
+        [],
+        ["add-signer"],
+        ["add-signer", "a", "b"],
+        ["show", "x"],
+        ["frob"],
+        ["show", "--yes"],
+        ["init", "--required"],
+    ):
         assert edit(home, *arguments).returncode == 64
     put(home / "policy.json", '{"version": "1", "signer": {}}')
     assert edit(home, "add-registry", "ghcr.io").returncode == 10
@@ -405,7 +418,13 @@ KEYS = [
 ]
 WARNINGS: list[tuple[dict[str, Any], list[str]]] = [
     ({}, []),
-    ({"signers": {"allowed": [{"key_id": "a*"}], "threshold": 1}, "registries": {"allowed": ["docker.io/library/*", "*.corp.example"]}}, []),
+    (
+        {
+            "signers": {"allowed": [{"key_id": "a*"}], "threshold": 1},
+            "registries": {"allowed": ["docker.io/library/*", "*.corp.example"]},
+        },
+        [],
+    ),
     ({"registries": {"allowed": ["ghcr.io/org*"]}}, ["also matches 'ghcr.io/org-evil/"]),
     ({"registries": {"allowed": ["ghcr.io*"]}}, ["also matches 'ghcr.io.evil.example'"]),
     ({"registries": {"allowed": ["ghcr.io*/org/*"]}}, ["also matches 'ghcr.io.evil.example'"]),
@@ -427,7 +446,10 @@ WARNINGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"signers": {"threshold": 2, "allowed": [{"key_id": "alice"}]}}, ["2 signers are needed, and 1"]),
     ({"default_action": "allow", "signers": {"threshold": 2, "allowed": [{"key_id": "alice"}]}}, []),
     ({"signers": {"threshold": 1, "threshold_from": ["release-*"]}}, ["1 signers are needed, and 0", "is release-*"]),
-    ({"signers": {"allowed": [{"key_id": "alice", "required": True, "sources": ["ghcr.io"]}]}}, ["every bundle from elsewhere"]),
+    (
+        {"signers": {"allowed": [{"key_id": "alice", "required": True, "sources": ["ghcr.io"]}]}},
+        ["every bundle from elsewhere"],
+    ),
     ({"signers": {"allowed": [{"key_id": "alice", "sources": ["ghcr.io*"]}]}}, ["ghcr.io.evil.example"]),
     ({"signers": {"denied": [{"key_id": "nobody"}]}}, ["a fingerprint would deny it"]),
     ({"signers": {"denied": [{"key_id": "bob", "after": "2026-01-02", "before": "2026-01-02"}]}}, ["denied always"]),
@@ -480,7 +502,11 @@ def test_every_policy_in_the_specification_is_a_policy() -> None:
 
 def test_every_member_is_in_the_manual_and_the_specification() -> None:
     schema = json.loads((ROOT / "spec" / "policy.schema.json").read_text())
-    members = {name for part in (schema, *schema["properties"].values(), *schema["$defs"].values()) for name in part.get("properties", {})}
+    members = {
+        name
+        for part in (schema, *schema["properties"].values(), *schema["$defs"].values())
+        for name in part.get("properties", {})
+    }
     for page in ("man/cerro-policy.5", "spec/policy.adoc"):
         text = (ROOT / page).read_text()
         assert [name for name in sorted(members) if name not in text] == []
@@ -501,7 +527,9 @@ def macro(line: str) -> str:
     """A synopsis line of mdoc as plain text: .Op Fl -all is [--all]."""
     optional = line.startswith(".Op ")
     words = line.removeprefix(".Op ").removeprefix(".").split()
-    plain = [f"-{word}" if before == "Fl" else word for before, word in zip(["", *words], words, strict=False) if word not in MACROS]
+    plain = [
+        f"-{word}" if before == "Fl" else word for before, word in zip(["", *words], words, strict=False) if word not in MACROS
+    ]
     text = " ".join(word for word in plain if word != "Pp")
     return f"[{text}]" if optional else text
 

@@ -105,7 +105,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         ["signer-untrusted"],
     ),
     "not listed": ({"signers": {"allowed": [BOB]}}, bundle(), 3, ["signer-untrusted"]),
-    "listed for this source": ({"signers": {"allowed": [{**ALICE, "sources": ["docker.io/library/nginx:*"]}]}}, bundle(), 0, []),
+    "listed for this source": (
+        {"signers": {"allowed": [{**ALICE, "sources": ["docker.io/library/nginx:*"]}]}},
+        bundle(),
+        0,
+        [],
+    ),
     "listed for another source": (
         {"signers": {"allowed": [{**ALICE, "sources": ["docker.io/library/redis:*"]}]}},
         bundle(),
@@ -186,7 +191,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
     ),
     # -- denied
     "denied beats allowed": ({"signers": {"allowed": [ALICE], "denied": [ALICE]}}, bundle(), 3, ["signer-denied"]),
-    "denied beats default_action": ({"default_action": "allow", "signers": {"denied": [ALICE]}}, bundle(), 3, ["signer-denied"]),
+    "denied beats default_action": (
+        {"default_action": "allow", "signers": {"denied": [ALICE]}},
+        bundle(),
+        3,
+        ["signer-denied"],
+    ),
     "denied by glob": ({"signers": {"denied": [{"key_id": "a*"}]}}, bundle(), 3, ["signer-denied"]),
     "denied by fingerprint under another name": (
         {"signers": {"denied": [{"key_id": "her-old-name", "fingerprint": fingerprint("alice")}]}},
@@ -238,7 +248,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         3,
         ["signer-denied"],
     ),
-    "denied before, by its own claim": ({"signers": {"denied": [{**ALICE, "before": "2026-11-21"}]}}, bundle(), 3, ["signer-denied"]),
+    "denied before, by its own claim": (
+        {"signers": {"denied": [{**ALICE, "before": "2026-11-21"}]}},
+        bundle(),
+        3,
+        ["signer-denied"],
+    ),
     "denied before, signed on the day": ({"signers": {"denied": [{**ALICE, "before": "2026-11-20"}]}}, bundle(), 0, []),
     "in the window": (
         {"signers": {"denied": [{**ALICE, "after": "2026-11-10", "before": "2026-11-21"}]}, "time": {"accept_claimed": True}},
@@ -299,7 +314,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         3,
         ["threshold"],
     ),
-    "rotated, and another": ({"signers": {"threshold": 2}}, bundle(sig(rotated_into="alice-2"), sig("alice-2"), sig("bob")), 0, []),
+    "rotated, and another": (
+        {"signers": {"threshold": 2}},
+        bundle(sig(rotated_into="alice-2"), sig("alice-2"), sig("bob")),
+        0,
+        [],
+    ),
     "a denied signer does not count": (
         {"signers": {"threshold": 2, "denied": [{"key_id": "bob"}]}},
         bundle(sig(), sig("bob")),
@@ -458,7 +478,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
     "pinned by name and version": ({"pin": {"nginx:1.26": {"digest": OTHER}}}, bundle(), 4, ["pin-mismatch"]),
     "pinned, another version": ({"pin": {"nginx:1.25": {"digest": OTHER}}}, bundle(), 0, []),
     "pinned by source": ({"pin": {"docker.io/library/nginx:1.26": {"digest": OTHER}}}, bundle(), 4, ["pin-mismatch"]),
-    "pinned by source, spelled otherwise": ({"pin": {"index.docker.io/nginx:1.26": {"digest": OTHER}}}, bundle(), 4, ["pin-mismatch"]),
+    "pinned by source, spelled otherwise": (
+        {"pin": {"index.docker.io/nginx:1.26": {"digest": OTHER}}},
+        bundle(),
+        4,
+        ["pin-mismatch"],
+    ),
     "pinned by another source": ({"pin": {"ghcr.io/library/nginx:1.26": {"digest": OTHER}}}, bundle(), 0, []),
     "pinned by a local source": ({"pin": {"oci:layout:1.26": {"digest": OTHER}}}, bundle(**LOCAL), 4, ["pin-mismatch"]),
     "pinned by file name": ({"pin": {"nginx.ctp": {"digest": OTHER}}}, bundle(), 4, ["pin-mismatch"]),
@@ -514,7 +539,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
     "young enough": ({"time": {"max_age_days": 3}}, bundle(), 0, []),
     "too old": ({"time": {"max_age_days": 2}}, bundle(), 4, ["signature-too-old"]),
     "exactly as old as allowed": ({"time": {"max_age_days": 2}}, bundle(sig(signed_at="2026-11-20T12:00:00Z")), 0, []),
-    "a second too old": ({"time": {"max_age_days": 2}}, bundle(sig(signed_at="2026-11-20T11:59:59Z")), 4, ["signature-too-old"]),
+    "a second too old": (
+        {"time": {"max_age_days": 2}},
+        bundle(sig(signed_at="2026-11-20T11:59:59Z")),
+        4,
+        ["signature-too-old"],
+    ),
     "too old and not allowed": (
         {"time": {"max_age_days": 2}, "signers": {"allowed": [BOB]}},
         bundle(),
@@ -558,7 +588,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         5,
         ["attestation-missing"],
     ),
-    "an SBOM required from some": ({"require_attestations": {"sbom": {"from": ["ci-*"]}}}, bundle(), 5, ["attestation-missing"]),
+    "an SBOM required from some": (
+        {"require_attestations": {"sbom": {"from": ["ci-*"]}}},
+        bundle(),
+        5,
+        ["attestation-missing"],
+    ),
     "a log required": ({"require_attestations": {"transparency_log": True}}, bundle(), 5, ["attestation-missing"]),
     "all required": (
         {"require_attestations": {"comment": "c", "sbom": True, "provenance": True, "transparency_log": True}},
@@ -613,7 +648,7 @@ def test_rule(name: str) -> None:
     ],
 )
 def test_suites_rank(suite: str, minimum: str, counts: bool) -> None:
-    assert policyread.SUITES == tuple(f"CT-SIG-{number}" for number in ("01", "04", "03", "06", "02"))
+    assert tuple(f"CT-SIG-{number}" for number in ("01", "04", "03", "06", "02")) == policyread.SUITES
     assert status(judge({"suites": {"minimum": minimum}}, bundle(sig(suite_id=suite)))) == (0 if counts else 4)
 
 
@@ -681,7 +716,11 @@ def test_findings_say_who_and_what() -> None:
 
 
 def test_rules_say_what_matched() -> None:
-    rules = {"signers": {"allowed": [{"key_id": "al*"}]}, "suites": {"allowed": ["CT-SIG-01"]}, "registries": {"allowed": ["docker.io"]}}
+    rules = {
+        "signers": {"allowed": [{"key_id": "al*"}]},
+        "suites": {"allowed": ["CT-SIG-01"]},
+        "registries": {"allowed": ["docker.io"]},
+    }
     lines = judge(rules, bundle())["rules"]
     assert [(line["rule"], line["status"], line.get("matched")) for line in lines] == [
         ("signers.allowed", "pass", "al*"),

@@ -123,7 +123,13 @@ def changed(path: list[Any], value: Any) -> Any:
         (["minimum", "nginx"], {}, "/minimum/nginx", "the member signed_after", "none"),
         (["require_attestations", "sbom"], "yes", "/require_attestations/sbom", "true, false or an object", '"yes"'),
         (["require_attestations", "sbom"], {}, "/require_attestations/sbom", "the member from", "none"),
-        (["require_attestations", "transparency_log"], {}, "/require_attestations/transparency_log", "true or false", "an object"),
+        (
+            ["require_attestations", "transparency_log"],
+            {},
+            "/require_attestations/transparency_log",
+            "true or false",
+            "an object",
+        ),
         (["time", "max_age_days"], 0, "/time/max_age_days", "an integer from 1 to 36500", "0"),
         (["comment"], 1, "/comment", "a string", "1"),
         (["signers"], None, "/signers", "an object", "null"),
@@ -242,10 +248,27 @@ scalars = st.one_of(
 words = st.sampled_from(
     sorted(
         {name for part in [SCHEMA, *SCHEMA["$defs"].values()] for name in part.get("properties", {})}
-        | {"allowed", "blocked", "minimum", "key_id", "nginx", "nginx.ctp", "Nginx", "a b", "comment\n", "from", "builders", "x", "", "ſigners"}
+        | {
+            "allowed",
+            "blocked",
+            "minimum",
+            "key_id",
+            "nginx",
+            "nginx.ctp",
+            "Nginx",
+            "a b",
+            "comment\n",
+            "from",
+            "builders",
+            "x",
+            "",
+            "ſigners",
+        }
     )
 )
-anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=6)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=6
+)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

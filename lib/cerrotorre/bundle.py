@@ -239,7 +239,7 @@ def open_pipe(record: Record, fd: int) -> None:
     """Fill the record of a bundle on a pipe from its trust members; the sink reads on from there."""
     reader = PipeReader(fd)
     open_trust(record, reader)
-    record["content"] = [{**entry, "at": {"fd": fd}} for entry in record["manifest"]["content"]]
+    record["content"] = [{**entry, "at": reader.at()} for entry in record["manifest"]["content"]]
     record["derived"] = []
     record["passed"]["structure"] = True
 

@@ -1,6 +1,6 @@
 """Exit statuses, the findings catalogue, and Fail. One table; ct-findings(7), `ct explain FINDING` and the tests derive from it.
 
-A finding is a dict: finding, status, check, summary, context, why, try (spec/findings.adoc). Slugs never change meaning.
+A finding is a dict: finding, status, check, summary, context, why, try (spec/verdicts.adoc). Slugs never change meaning.
 """
 
 from typing import Any

@@ -44,7 +44,7 @@ class _Refused(Exception):
 def read(data: bytes, name: str) -> Policy:
     """The policy in these bytes, as parsed. Raises Fail policy-malformed with Policy, Pointer (RFC 6901), Expected and Found."""
     try:
-        policy = jsonic.parse(data, MAX_POLICY)
+        policy: Policy = jsonic.parse(data, MAX_POLICY)
         _POLICY(policy, ())
     except jsonic.Malformed as error:
         raise Fail(
@@ -56,7 +56,7 @@ def read(data: bytes, name: str) -> Policy:
         raise Fail(
             "policy-malformed", detail, Policy=name, Pointer=pointer(refused.at), Expected=refused.expected, Found=refused.found
         ) from None
-    return policy  # type: ignore[no-any-return]
+    return policy
 
 
 def pointer(at: Pointer) -> str:

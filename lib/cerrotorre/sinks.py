@@ -53,7 +53,7 @@ def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
 def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Finding]:
     """Read a piped bundle on from its trust members to its end: member list, derived members, every blob."""
     parsed, _, derived = bundle.derive(record)
-    reader = bundle.PipeReader(fd)
+    reader = bundle.PipeReader(fd, record["content"][0]["at"]["offset"])
     wanted = documents(parsed["content"])
     findings: list[Finding] = []
     kept: dict[str, bytes] = {}

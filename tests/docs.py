@@ -1,0 +1,96 @@
+"""What the documentation is derived from or tested against: usage texts, the command list, the manual pages. Standard library only."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MAN = ROOT / "man"
+
+
+def commands() -> list[tuple[str, str, str]]:
+    """(name, class, summary) of each row of lib/commands.txt; the program is `ct-NAME` for plumbing, else `ct NAME`."""
+    rows = [line.split("\t") for line in (ROOT / "lib" / "commands.txt").read_text().splitlines()]
+    return [(name, kind, summary) for name, kind, summary in rows]
+
+
+def program(name: str, kind: str) -> str:
+    return f"ct-{name}" if kind == "plumbing" else f"ct {name}"
+
+
+def tools() -> list[str]:
+    return sorted(path.name for path in (ROOT / "tools").glob("ct-*"))
+
+
+def recipes() -> list[str]:
+    return sorted(path.name for path in (ROOT / "lib" / "commands").iterdir())
+
+
+def usage(name: str) -> str:
+    """The synopsis part of a usage text: of `ct`, of a tool `ct-NAME`, or of a recipe `ct NAME`."""
+    if name.startswith("ct-"):
+        text = ast.get_docstring(ast.parse((ROOT / "tools" / name).read_text()), clean=False) or ""
+        return text.partition("\n\n")[0]
+    path = ROOT / "tools" / "ct" if name == "ct" else ROOT / "lib" / "commands" / name.removeprefix("ct ")
+    found = re.search(r"^# (usage: .*?)^#?$", path.read_text(), re.M | re.S)
+    return re.sub(r"^# ?", "", found[1], flags=re.M) if found else ""
+
+
+def options_text(name: str) -> str:
+    """All of a tool's usage text."""
+    return ast.get_docstring(ast.parse((ROOT / "tools" / name).read_text()), clean=False) or ""
+
+
+def forms(synopsis: str) -> dict[str, list[str]]:
+    """{program: [each of its forms, whitespace normalised]} of a usage text or a SYNOPSIS."""
+    made: dict[str, list[str]] = {}
+    last: list[str] = []
+    known = set(recipes())
+    for line in synopsis.removeprefix("usage:").splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] == "ct" or words[0].startswith("ct-"):
+            key = f"ct {words[1]}" if words[0] == "ct" and words[1:] and words[1] in known else words[0]
+            last = made.setdefault(key, [])
+            last.append(" ".join(words))
+        elif last:
+            last[-1] += " " + " ".join(words)
+    return made
+
+
+def rendered(page: Path, *, width: int = 999) -> str:
+    """A manual page as mandoc shows it, without overstriking."""
+    text = subprocess.run(["mandoc", "-Tascii", f"-Owidth={width}", page], capture_output=True, check=True, text=True).stdout
+    return re.sub(r".\x08", "", text)
+
+
+def section(text: str, name: str) -> str:
+    """A section of a rendered page."""
+    found = re.search(rf"^{name}\n(.*?)(?=^\S)", text, re.M | re.S)
+    return found[1] if found else ""
+
+
+def examples(page: Path) -> list[tuple[str, str]]:
+    """(what the page's comment says of it, script) of each literal block of EXAMPLES.
+
+    A comment `.\\" test: skip, REASON` or `.\\" test: status N` stands right before its block.
+    """
+    found = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )", page.read_text(), re.M | re.S)
+    made, said, block = [], "", None
+    for line in found[1].splitlines() if found else []:
+        if line.startswith('.\\" test: '):
+            said = line.removeprefix('.\\" test: ')
+        elif line.startswith(".Bd"):
+            block = []
+        elif line.startswith((".Ed", ".Dl ")):
+            made.append((said, "\n".join(block) if line == ".Ed" else plain(line.removeprefix(".Dl "))))
+            said, block = "", None
+        elif block is not None:
+            block.append(plain(line))
+    return made
+
+
+def plain(line: str) -> str:
+    return line.replace("\\&", "").replace("\\e", "\\").replace("\\-", "-").replace("\\(aq", "'")

@@ -1,0 +1,213 @@
+"""The documentation says what the programs say: pages, README, exit statuses, findings, examples that run."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import docs
+import findings_page
+import images
+import pytest
+from cerrotorre import errors
+from conftest import BUILD
+from docs import MAN, ROOT
+
+PAGES = sorted(MAN.glob("*.[157]"))
+README = (ROOT / "README.md").read_text()
+SPEC = sorted((ROOT / "spec").rglob("*.adoc")) + sorted((ROOT / "spec").rglob("*.md"))
+RUN = [page for page in PAGES if docs.examples(page)]
+
+needs_mandoc = pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed: make deps")
+
+
+def programs() -> list[str]:
+    return ["ct", *(f"ct {name}" for name in docs.recipes()), *docs.tools()]
+
+
+def page_of(program: str) -> Path:
+    return MAN / (program.replace(" ", "-") + ".1")
+
+
+# -- manual pages ------------------------------------------------------------------------------------------------------------
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_is_clean(page: Path) -> None:
+    made = subprocess.run(["mandoc", "-Tlint", "-W", "warning", page], capture_output=True, text=True)
+    assert made.stdout + made.stderr == ""
+
+
+@pytest.mark.parametrize("program", programs())
+def test_every_program_has_a_page(program: str) -> None:
+    assert page_of(program).is_file()
+
+
+@needs_mandoc
+@pytest.mark.parametrize("program", programs())
+def test_synopsis_is_the_usage_text(program: str) -> None:
+    said = docs.forms(docs.section(docs.rendered(page_of(program)), "SYNOPSIS"))
+    assert said.get(program) == docs.forms(docs.usage(program))[program]
+
+
+@needs_mandoc
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".1"], ids=lambda page: page.name)
+def test_synopsis_says_nothing_else(page: Path) -> None:
+    for program, said in docs.forms(docs.section(docs.rendered(page), "SYNOPSIS")).items():
+        assert said == docs.forms(docs.usage(program))[program]
+
+
+def test_cross_references_lead_somewhere() -> None:
+    ours = {(page.stem, page.suffix[1:]) for page in PAGES}
+    named = {(found[1], found[2]) for page in PAGES for found in re.finditer(r"^\.?.*\bXr (\S+) (\d)", page.read_text(), re.M)}
+    assert {one for one in named if one[0].startswith(("ct", "cerro"))} <= ours
+    for text in (README, *(path.read_text() for path in SPEC)):
+        named = {(found[1], found[2]) for found in re.finditer(r"\b((?:ct|cerro)(?:-[a-z0-9-]+)?)\((\d)\)", text)}
+        assert named <= ours
+
+
+def test_ct_lists_every_command() -> None:
+    rows = re.findall(r"^\.It Xr (\S+) 1 Ta (\S+) Ta (.+)$", (MAN / "ct.1").read_text(), re.M)
+    assert rows == [(f"ct-{name}", kind, summary) for name, kind, summary in docs.commands()]
+
+
+def test_findings_page_is_the_catalogue() -> None:
+    assert findings_page.PAGE.read_text() == findings_page.page(), "python3 tests/findings_page.py --write"
+
+
+# -- README ------------------------------------------------------------------------------------------------------------------
+
+
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_readme_lists_every_command() -> None:
+    rows = re.findall(r"^\| `(ct[^`]*)` \| (\S+) \| (.+) \|$", README, re.M)
+    assert rows == [(docs.program(name, kind), kind, summary) for name, kind, summary in docs.commands()]
+
+
+def test_commands_exist() -> None:
+    for name, kind, _ in docs.commands():
+        assert name in docs.recipes() and kind != "plumbing" or f"ct-{name}" in docs.tools()
+    listed = {(name, kind != "plumbing") for name, kind, _ in docs.commands()}
+    assert {(name, True) for name in docs.recipes()} <= listed
+
+
+def test_readme_pipelines_are_the_recipes() -> None:
+    for found in re.finditer(r"^ct (\w+) +(ct-.*)$", README, re.M):
+        recipe = (ROOT / "lib" / "commands" / found[1]).read_text()
+        called = re.findall(r"\"\$bin/(ct-[a-z0-9]+)\"", recipe[recipe.index("said=") :])
+        if "\tsign |" in recipe:
+            called.insert(called.index("ct-write"), "ct-sign")
+        assert called == re.findall(r"\bct-[a-z0-9]+", found[2])
+
+
+# -- exit statuses and findings ----------------------------------------------------------------------------------------------
+
+
+def statuses(text: str, pattern: str) -> dict[int, tuple[str, str]]:
+    return {int(found[1]): (found[2], found[3]) for found in re.finditer(pattern, text, re.M)}
+
+
+def test_exit_status_tables() -> None:
+    assert statuses(README, r"^\| (\d+) \| (\S+) \| (.+) \|$") == errors.STATUSES
+    assert statuses((MAN / "ct.1").read_text(), r"^\.It (\d+) (\S+)\n(.+)$") == errors.STATUSES
+    assert statuses((ROOT / "spec/verdicts.adoc").read_text(), r"^\| (\d+) \| (\S+) \| (.+)$") == errors.STATUSES
+
+
+def words() -> set[str]:
+    """Hyphenated words that stand in literal type and are no findings."""
+    known = {name for name, _ in errors.STATUSES.values()} | set(docs.tools()) | {page.stem for page in PAGES}
+    known |= {f"ct-{name}" for name in docs.recipes()} | {path.stem for path in SPEC}
+    known |= {"oci-layout", "bundle-signature", "policy-add-signer", "cosign-verify", "add-signer", "add-registry", "upstream-nginx"}
+    return known
+
+
+LITERAL = {
+    ".adoc": re.compile(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`"),
+    ".md": re.compile(r"`([a-z0-9]+(?:-[a-z0-9]+)+)`"),
+    "man": re.compile(r"(?:\bLi|^\.Ic ct explain) ([a-z0-9]+(?:-[a-z0-9]+)+)$", re.M),
+}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SPEC, ROOT / "README.md"], ids=lambda path: path.name)
+def test_findings_that_are_named_exist(path: Path) -> None:
+    named = set(LITERAL.get(path.suffix, LITERAL["man"]).findall(path.read_text()))
+    assert named - words() <= errors.CATALOGUE.keys()
+    for slug, status in re.findall(r"`([a-z0-9-]+)` \((\d+)\)", path.read_text()):
+        if slug in errors.CATALOGUE:
+            assert int(status) == errors.CATALOGUE[slug][0], slug
+
+
+def test_findings_that_are_made_exist() -> None:
+    sources = [path for path in [*(ROOT / "lib/cerrotorre").glob("*.py"), *(ROOT / "tools").glob("ct-*")] if path.name != "errors.py"]
+    text = "".join(path.read_text() for path in sources)
+    made = set(re.findall(r"(?:\bFail|\bfinding|\.refuse)\(\s*\"([a-z0-9-]+)\"", text))
+    assert made <= errors.CATALOGUE.keys()
+    assert [slug for slug in errors.CATALOGUE if f'"{slug}"' not in text] == [], "no program says these"
+
+
+# -- the texts that the code cites -------------------------------------------------------------------------------------------
+
+CITED = re.compile(r"(spec/[a-z-]+\.adoc)((?:, \"[^\"]+\"(?:(?: and| to|,) \"[^\"]+\")*)?)")
+
+
+def test_cited_sections_exist() -> None:
+    missing = []
+    for path in [*(ROOT / "lib/cerrotorre").glob("*.py"), *(ROOT / "tools").iterdir()]:
+        for spec, names in CITED.findall(path.read_text()):
+            text = (ROOT / spec).read_text() if (ROOT / spec).is_file() else ""
+            wanted = re.findall(r"\"([^\"]+)\"", names) or [""]
+            missing += [(path.name, spec, name) for name in wanted if not re.search(rf"^=+ .*{re.escape(name)}", text, re.M | re.I)]
+    assert missing == []
+
+
+# -- examples ----------------------------------------------------------------------------------------------------------------
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {"HOME": str(home), "PATH": f"{BUILD.resolve()}/bin:/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "USER": "jo"}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory as the examples find it: a home with one key, an image, bundles of it, a stranger's key."""
+    base = tmp_path_factory.mktemp("examples")
+    images.make("single", base / "hello")
+    script = """
+        umask 022
+        mkdir home mirror
+        ct keygen --no-password --id demo-2026
+        ct pack oci:hello -o hello.ctp
+        ct pack oci:hello --no-sign -o unsigned.ctp
+        cp hello.ctp mirror/a.ctp
+        ct pack oci:hello --name other -o mirror/b.ctp
+        CT_HOME=$PWD/upstream ct keygen --no-password --id upstream-2026
+        mv upstream/keys/upstream-2026.pub . && rm -r upstream && mv upstream-2026.pub upstream.pub
+    """
+    made = subprocess.run(["sh", "-eu"], input=script, cwd=base, env=environment(base / "home"), capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    return base
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_examples_run(page: Path, prepared: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(prepared, work)
+    skipped = []
+    for said, script in docs.examples(page):
+        missing = [name for name in ("jq", "openssl", "skopeo") if re.search(rf"\b{name}\b", script) and not shutil.which(name)]
+        if said.startswith("skip") or missing:
+            skipped += missing
+            continue
+        wanted = int(said.removeprefix("status ")) if said else 0
+        made = subprocess.run(
+            ["sh", "-e", "-c", script], cwd=work, env=environment(work / "home"), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert made.returncode == wanted, f"{script}\n{made.stdout}\n{made.stderr}"
+        assert wanted or made.stdout or not made.stderr, f"{script}\n{made.stderr}"
+        assert "Traceback" not in made.stderr and "usage:" not in made.stderr, script
+    if skipped:
+        pytest.skip(f"not installed: {', '.join(skipped)}")

@@ -1,0 +1,188 @@
+"""Packing from a real registry: docker-registry on 127.0.0.1, filled and read by skopeo."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import BUILD, program
+
+CT = BUILD / "bin" / "ct"
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a registry of its own, with images a/single:1, a/multi:1 and a/buildkit:1."""
+    serve, skopeo = program("docker-registry", "registry"), program("skopeo")
+    work = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    config = {"version": 0.1, "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(work / "data")}}, "http": {"addr": host}}
+    (work / "config.yml").write_text(json.dumps(config))
+    server = subprocess.Popen([serve, "serve", work / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(host)
+        for kind in ("labelled", "multi", "buildkit"):
+            subprocess.run(["python3", "-B", HERE / "images.py", kind, work / kind], check=True)
+            tag = json.loads((work / kind / "index.json").read_text())["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+            source = f"oci:{work / kind}:{tag}"
+            target = f"docker://{host}/a/{kind}:1"
+            subprocess.run([skopeo, "copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false", source, target], check=True)
+        yield host
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for(host: str) -> None:
+    name, port = host.split(":")
+    for _ in range(200):
+        try:
+            socket.create_connection((name, int(port)), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the registry did not start")
+
+
+@pytest.fixture
+def home(registry: str, tmp_path: Path) -> Path:
+    """An empty directory with a key, and a configuration that takes this registry without TLS."""
+    (tmp_path / "home").mkdir(mode=0o700)
+    (tmp_path / "home" / "config.toml").write_text(f'[registries]\ninsecure = ["{registry}"]\n')
+    run(tmp_path, "keygen", "--no-password", "--id", "packer")
+    return tmp_path
+
+
+def run(directory: Path, *arguments: str, status: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    made = subprocess.run(
+        [CT, *arguments],
+        cwd=directory,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "CT_HOME": str(directory / "home"), "LC_ALL": "C.UTF-8", **env},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert made.returncode == status, made.stdout + made.stderr
+    return made
+
+
+def facts(directory: Path, bundle: str) -> dict:
+    return json.loads(run(directory, "explain", "--json", bundle).stdout)["manifest"]
+
+
+def served(registry: str, name: str) -> dict:
+    raw = subprocess.run(
+        ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{registry}/{name}"], capture_output=True, check=True
+    ).stdout
+    digest = subprocess.run(["sha256sum"], input=raw, capture_output=True, check=True).stdout.decode().split()[0]
+    return {"digest": "sha256:" + digest, "document": json.loads(raw)}
+
+
+def left(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir() if path.name != "home")
+
+
+def test_by_tag_digests_are_those_served(registry, home):
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp")
+    run(home, "verify", "x.ctp", "--expect", f"{registry}/a/labelled:1")
+    manifest = facts(home, "x.ctp")
+    assert manifest["image_digest"] == served(registry, "a/labelled:1")["digest"]
+    assert manifest["provenance"] == {"registry": registry, "source": f"{registry}/a/labelled:1"}
+    assert (manifest["name"], manifest["version"]) == ("labelled", "1")
+    assert left(home) == ["x.ctp"]
+
+
+def test_by_digest(registry, home):
+    digest = served(registry, "a/labelled:1")["digest"]
+    run(home, "pack", f"{registry}/a/labelled@{digest}", "-o", "x.ctp")
+    manifest = facts(home, "x.ctp")
+    assert manifest["image_digest"] == digest
+    assert manifest["version"] == digest.removeprefix("sha256:")[:12]
+    run(home, "verify", "x.ctp", "--expect", f"{registry}/a/labelled@{digest}")
+
+
+def test_one_platform_of_an_index(registry, home):
+    index = served(registry, "a/multi:1")
+    wanted = {"/".join([p["platform"]["os"], p["platform"]["architecture"]]): p["digest"] for p in index["document"]["manifests"]}
+    for platform, digest in wanted.items():
+        run(home, "pack", "--platform", platform, f"{registry}/a/multi:1", "-o", "one.ctp")
+        manifest = facts(home, "one.ctp")
+        assert manifest["image_digest"] == digest
+        assert manifest["provenance"]["index_digest"] == index["digest"]
+        run(home, "verify", "one.ctp")
+    made = run(home, "pack", "--platform", "plan9/vax", f"{registry}/a/multi:1", "-o", "no.ctp", status=10)
+    assert next(iter(wanted)) in made.stderr
+
+
+@pytest.mark.parametrize("kind", ["multi", "buildkit"])
+def test_all_platforms(registry, home, kind):
+    run(home, "pack", "--platform", "all", f"{registry}/a/{kind}:1", "-o", "all.ctp")
+    run(home, "verify", "all.ctp")
+    manifest = facts(home, "all.ctp")
+    assert manifest["image_digest"] == served(registry, f"a/{kind}:1")["digest"]
+    assert "index_digest" not in manifest["provenance"]
+    assert not any("unknown" in platform for platform in manifest["image"]["platforms"])
+
+
+def test_refusals_leave_nothing(registry, home):
+    made = run(home, "pack", f"{registry}/a/absent:1", "-o", "x.ctp", status=12)
+    assert "unknown" in made.stderr and "time=" not in made.stderr
+    # A port that was free a moment ago.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = f"127.0.0.1:{probe.getsockname()[1]}"
+    run(home, "pack", f"{closed}/a/b:1", "-o", "x.ctp", status=12)
+    run(home, "pack", f"{registry}/A/upper:1", "-o", "x.ctp", status=64)
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", "-k", "nobody", status=13)
+    assert left(home) == []
+
+
+def test_tls_is_asked_for_unless_configured(registry, home):
+    (home / "home" / "config.toml").unlink()
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+
+
+def test_without_skopeo(registry, home):
+    tools = home / "home" / "bin"
+    tools.mkdir()
+    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm"):
+        (tools / name).symlink_to(shutil.which(name))
+    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=69, PATH=str(tools))
+    assert "skopeo" in made.stderr
+    assert left(home) == []
+
+
+def test_a_policy_by_registry(registry, home):
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp")
+    for patterns, status in (([f"{registry}/a/*"], 0), (["127.0.0.1"], 0), (["docker.io/*"], 4), ([f"{registry}/b/*"], 4)):
+        policy = {"version": "1", "signers": {"allowed": [{"key_id": "packer"}]}, "registries": {"allowed": patterns}}
+        (home / "home" / "p.json").write_text(json.dumps(policy))
+        run(home, "verify", "x.ctp", "--policy", "home/p.json", status=status)
+
+
+def test_an_interrupted_fetch_leaves_nothing(registry, home):
+    tools = home / "home" / "slow"
+    tools.mkdir()
+    # A skopeo that never comes back.
+    (tools / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tools / "skopeo").chmod(0o755)
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home), "CT_HOME": str(home / "home")}
+    child = subprocess.Popen(
+        [CT, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp"],
+        cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not any(name.startswith(".ct-pack") for name in left(home)):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    # As a terminal's ^C does: to the whole group.
+    subprocess.run(["kill", "-s", "INT", "--", f"-{child.pid}"], check=True)
+    assert child.wait(10) == 130 or child.returncode == -signal.SIGINT
+    assert left(home) == []
