@@ -145,6 +145,7 @@ def judge(store: Store, mutants: Iterable[Mutant], tmp_path: Path, *options: str
         directory.mkdir()
         names = [f"{i}.ctp" for i in range(len(batch))]
         for name, mutant in zip(names, batch, strict=True):
+            assert mutant.data not in store.bundles.values(), f"{mutant.kind}: {mutant.what}: nothing is altered"
             (directory / name).write_bytes(mutant.data)
         for verdict, mutant in zip(verdicts(names, *options, env=store.env, cwd=directory), batch, strict=True):
             tried[mutant.kind] += 1
@@ -487,7 +488,7 @@ def signatures(raw: bytes, tag: str, other: bytes) -> Iterator[Mutant]:
         yield mutant("envelope malformed", f"{which} no base64", altered(which, payload="!" + envelopes[which]["payload"][1:]), TEN)
         unpadded = altered(which, signatures=[{**entry, "sig": entry["sig"].rstrip("=")}])
         yield mutant("envelope malformed", f"{which} no padding", unpadded, TEN)
-        urlsafe = altered(which, signatures=[{**entry, "sig": entry["sig"].replace("+", "-").replace("/", "_").replace("A", "_", 1)}])
+        urlsafe = altered(which, signatures=[{**entry, "sig": "_" + entry["sig"][1:]}])
         yield mutant("envelope malformed", f"{which} base64url", urlsafe, TEN)
     for what, made in {
         "no LF": held[:-1],
@@ -655,11 +656,11 @@ def test_a_removed_signature_is_the_policys_to_find(store: Store, tmp_path: Path
         (tmp_path / f"{name}.ctp").write_bytes(rebuilt(raw, {"attestations.jsonl": made}))
     files = ["both.ctp", "alice.ctp", "bob.ctp"]
     assert [one["status"] for one in verdicts(files, env=store.env, cwd=tmp_path)] == [0, 0, 0]
-    required = {"signers": {"required": [{"key_id": "alice"}, {"key_id": "bob"}]}}
+    required = {"signers": {"allowed": [{"key_id": name, "required": True} for name in ("alice", "bob")]}}
     threshold = {"signers": {"threshold": 2}}
     for number, rules in enumerate((required, threshold)):
         policy = tmp_path / f"{number}.json"
-        policy.write_text(json.dumps({"version": 1, **rules}))
+        policy.write_text(json.dumps({"version": "1", **rules}))
         said = verdicts(files, "--policy", str(policy), "--at", TIME, env=store.env, cwd=tmp_path)
         assert [one["status"] for one in said] == [0, 3, 3], said
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from cerrotorre import canonread, dsse, manifest, statement, tarball
+from cerrotorre import canonread, dsse, jsonic, manifest, statement, tarball
 from cerrotorre.content import CHUNK, Entry, Files, identity, open_file, read, read_exactly
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, finding
@@ -257,12 +257,12 @@ def derive(record: Record) -> tuple[dict[str, Any], str, list[tuple[str, bytes]]
     manifest.check(parsed)
     digest = sha256(canonical)
     derived = manifest.derived(parsed, digest)
-    if record.get("manifest") != parsed:
+    if not jsonic.same(record.get("manifest"), parsed):
         raise Fail("record-inconsistent", "`manifest` does not follow from `canonical`")
     if record.get("manifest_digest") != digest:
         raise Fail("record-inconsistent", "`manifest_digest`", Expected=digest, Actual=record.get("manifest_digest"))
     content = record.get("content")
-    if not isinstance(content, list) or [_without_place(entry) for entry in content] != parsed["content"]:
+    if not isinstance(content, list) or not jsonic.same([_without_place(entry) for entry in content], parsed["content"]):
         raise Fail("record-inconsistent", "`content` does not follow from `canonical`")
     names = [name for name, _ in derived[1:]]
     found = record.get("derived") or []

@@ -9,6 +9,13 @@ from cerrotorre.text import shown, size, with_names
 Record = dict[str, Any]
 
 _STATUS = {"valid": "ok", "unknown": "~", "invalid": "x"}
+# What a rule that passed means, where the pattern that admitted it tells the rest.
+_PHRASES = {
+    "signers.allowed": "key is trusted",
+    "suites.allowed": "suite is allowed",
+    "registries.allowed": "registry is allowed",
+    "base_images.allowed": "base image is allowed",
+}
 _METADATA = "title description licenses vendor revision url documentation base_name base_digest"
 
 
@@ -138,7 +145,9 @@ def _trust(record: Record, palette: Palette) -> str:
         else:
             lines.append(f"  {palette.mark('~')} no signature by a key of your store\n")
     for rule in record.get("trust", {}).get("rules", []):
-        lines.append(f"  {palette.mark('ok' if rule['status'] == 'pass' else 'x')} {rule['rule']}: {shown(rule['why'])}\n")
+        phrase = _PHRASES.get(rule["rule"]) if "matched" in rule else None
+        said = f"{phrase:<21} {rule['rule']}: {rule['matched']}" if phrase else f"{rule['rule']}: {rule['why']}"
+        lines.append(f"  {palette.mark('ok' if rule['status'] == 'pass' else 'x')} {shown(said)}\n")
     failed = {rule["rule"] for rule in record.get("trust", {}).get("rules", []) if rule["status"] == "fail"}
     for made in record.get("findings", []):
         if made["context"].get("Rule") not in failed:

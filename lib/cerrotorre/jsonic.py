@@ -127,6 +127,11 @@ def dump(value: Any) -> str:
     return _dump(value)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; Python's == also takes true for 1."""
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
 def canonical(value: Any) -> bytes:
     """RFC 8785 canonical JSON. Raises Malformed for what it cannot spell."""
     try:

@@ -289,6 +289,13 @@ def guarded(record: Record, work: Callable[[Record], None]) -> None:
         add(record, errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}"))
 
 
+def disown(record: Record, check: str, *members: str) -> None:
+    """Drop what an earlier hand wrote into this tool's own members, and its claim that the check was passed."""
+    record.setdefault("passed", {}).pop(check, None)
+    for member in members:
+        record.pop(member, None)
+
+
 def need(record: Record, *checks: str) -> None:
     """Raise Fail not-passed unless each of these checks has said that the bundle passed it."""
     for check in checks:
