@@ -31,7 +31,7 @@ $(BUILD)/.vendor: lib/requirements.txt
 	@mkdir -p $(lib)
 	rm -rf $(lib)/vendor
 	@echo "installing the locked dependencies into $(lib)/vendor"
-	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all: \
+	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all: \
 		--target $(lib)/vendor -r lib/requirements.txt
 	@rm -rf $(lib)/vendor/bin
 	@$(python) -m compileall -q -j 0 --invalidation-mode unchecked-hash $(lib)/vendor
@@ -69,7 +69,7 @@ $(BUILD)/.test: tests/requirements.txt
 	@mkdir -p $(BUILD)
 	rm -rf $(BUILD)/test
 	@echo "installing the locked test tools into $(BUILD)/test"
-	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
 		--target $(BUILD)/test -r tests/requirements.txt
 	@touch $@
 

@@ -49,6 +49,14 @@ hasnt() { if grep -qF -e "$1" "${2:-$out}"; then notok "does not say: $1" "it is
 empty() { if [ -s "$1" ]; then notok "empty: ${1##*/}" "it is not"; else ok "empty: ${1##*/}"; fi; }
 same() { if cmp -s "$1" "$2"; then ok "the same: $1 $2"; else notok "the same: $1 $2" "they differ"; fi; }
 yes() { t_name=$1 && shift && if "$@"; then ok "$t_name"; else notok "$t_name" "false: $*"; fi; } # NAME TEST...
+# json [FILE]: every line of it is JSON.
+json() {
+	if python3 -c 'import json, sys; sys.exit(not [json.loads(line) for line in open(sys.argv[1])])' "${1:-$out}" 2>"$err"; then
+		ok 'is JSON'
+	else
+		notok 'is JSON' 'it is not'
+	fi
+}
 # finding SLUG: what the last `ct verify --json` decided by.
 finding() { has "\"finding\":\"$1\",\"package\""; }
 # lists EXPECTED: exactly these files are here.

@@ -1,25 +1,17 @@
-"""Small OCI layouts, bundles taken apart and put together again, and `ct` as people run it: what the adversarial tests share.
+"""Bundles taken apart and put together again, and `ct` as people run it: what the adversarial tests share.
 
 Nothing here comes from the library: headers, digests and member lists are made from the specifications alone.
 """
 
-import gzip
-import hashlib
-import io
 import json
 import os
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
 from conftest import BUILD
 
 BIN = BUILD / "bin"
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
 TIME = "2030-01-01T00:00:00Z"
 EPOCH = "1700000000"
 
@@ -38,7 +30,9 @@ def run(*command: object, env: dict[str, str] | None = None, **more: Any) -> sub
     return subprocess.run([str(part) for part in command], env=env, timeout=600, check=False, **more)
 
 
-def tool(name: str, *arguments: object, env: dict[str, str], status: int | None = 0, **more: Any) -> subprocess.CompletedProcess[Any]:
+def tool(
+    name: str, *arguments: object, env: dict[str, str], status: int | None = 0, **more: Any
+) -> subprocess.CompletedProcess[Any]:
     """Run build/bin/NAME; its status must be `status` (None: any)."""
     made = run(BIN / name, *arguments, env=env, **more)
     assert status is None or made.returncode == status, (name, arguments, made.returncode, made.stdout, made.stderr)
@@ -59,81 +53,6 @@ def verdicts(files: list[str], *options: str, env: dict[str, str], cwd: Path) ->
 
 def pair(home: Path, key_id: str) -> None:
     tool("ct", "keygen", "--id", key_id, "--no-password", env=environment(home))
-
-
-# -- OCI layouts ---------------------------------------------------------------------------------------------------------------
-
-
-def dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-class Layout:
-    """An OCI image layout in a directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        (directory / "blobs" / "sha256").mkdir(parents=True)
-        (directory / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
-
-    def blob(self, data: bytes, media_type: str, **more: Any) -> dict[str, Any]:
-        digest = hashlib.sha256(data).hexdigest()
-        (self.directory / "blobs" / "sha256" / digest).write_bytes(data)
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data), **more}
-
-    def image(
-        self,
-        layers: list[dict[str, Any]],
-        *,
-        platform: tuple[str, ...] = ("linux", "amd64"),
-        config: dict[str, Any] | None = None,
-        annotations: dict[str, str] | None = None,
-        diff_ids: list[str] | None = None,
-    ) -> dict[str, Any]:
-        """A manifest over these layers; diff_ids are the layers' own digests unless said (uncompressed layers)."""
-        where = dict(zip(("os", "architecture", "variant"), platform, strict=False))
-        doc: dict[str, Any] = {
-            "created": "2026-01-02T03:04:05Z",
-            **where,
-            "config": config or {},
-            "rootfs": {"type": "layers", "diff_ids": diff_ids or [layer["digest"] for layer in layers]},
-            "history": [{"created_by": "a test"} for _ in layers],
-        }
-        body: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": self.blob(dump(doc), CONFIG),
-            "layers": layers,
-        }
-        if annotations:
-            body["annotations"] = annotations
-        return self.blob(dump(body), MANIFEST)
-
-    def index(self, manifests: list[dict[str, Any]], annotations: dict[str, str] | None = None) -> dict[str, Any]:
-        body: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
-        if annotations:
-            body["annotations"] = annotations
-        return self.blob(dump(body), INDEX)
-
-    def name(self, *roots: tuple[str, dict[str, Any]]) -> None:
-        """Write index.json: which images the layout holds, by tag."""
-        entries = [{**root, "annotations": {"org.opencontainers.image.ref.name": tag}} for tag, root in roots]
-        (self.directory / "index.json").write_bytes(dump({"schemaVersion": 2, "manifests": entries}))
-
-
-def layer(files: dict[str, bytes], mode: int = 0o755) -> bytes:
-    """An uncompressed layer, the same bytes every time."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in sorted(files.items()):
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), mode
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-def gz(data: bytes) -> bytes:
-    return gzip.compress(data, mtime=0)
 
 
 # -- bundles, taken apart ----------------------------------------------------------------------------------------------------

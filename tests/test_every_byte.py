@@ -12,6 +12,7 @@ with is promised too (spec/verdicts.adoc), so each class of alteration states it
 Mutants are judged by the hundred, `ct verify --json f1 f2 …`, as people do, a sample singly, and a sample on a pipe.
 """
 
+import gzip
 import itertools
 import json
 import random
@@ -23,25 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small import (
-    BIN,
-    LAYER,
-    TIME,
-    Layout,
-    checksum,
-    dump,
-    environment,
-    gz,
-    header,
-    layer,
-    members,
-    packed,
-    pair,
-    rebuilt,
-    run,
-    tool,
-    verdicts,
-)
+from images import GZIP, INDEX, REF_NAME, TAR, Layout, tar
+from small import BIN, TIME, checksum, environment, header, members, packed, pair, rebuilt, run, tool, verdicts
 
 from cerrotorre import b64, canon, canonread, digest, dsse, jsonic, manifest
 
@@ -71,24 +55,24 @@ class Store:
         for key in ("alice", "bob"):
             pair(self.home, key)
         layout = Layout(root / "tiny")
-        base = layout.blob(layer({"etc/hostname": b"tiny\n"}), LAYER)
-        same = layout.blob(layer({"etc/hostname": b"tint\n"}), LAYER)
-        data = layer({"bin/tool": random.Random(1).randbytes(700)})
-        top = layout.blob(gz(data), LAYER + "+gzip")
-        ids = [base["digest"], digest.sha256(data)]
+        low, same, high = tar({"base": b"tiny\n"}), tar({"base": b"tint\n"}), tar({"tool": random.Random(1).randbytes(700)})
+        base, other, top = layout.blob(low, TAR), layout.blob(same, TAR), layout.blob(gzip.compress(high, mtime=0), GZIP)
+        ids = [digest.sha256(low), digest.sha256(high)]
         labels = {"Labels": {"org.opencontainers.image.title": "A tiny image"}}
-        single = layout.image([base, top], config=labels, diff_ids=ids)
-        index = layout.index(
-            [
-                {**layout.image([base, same]), "platform": {"os": "linux", "architecture": "amd64"}},
-                {
-                    **layout.image([base, top], platform=("linux", "arm64", "v8"), diff_ids=ids),
-                    "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"},
-                },
+        single = layout.manifest(layout.config(ids, config=labels), [base, top])
+        first = layout.manifest(layout.config([digest.sha256(low), digest.sha256(same)]), [base, other])
+        second = layout.manifest(layout.config(ids, "arm64", variant="v8"), [base, top])
+        index = {
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [
+                first | {"platform": {"os": "linux", "architecture": "amd64"}},
+                second | {"platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}},
             ],
-            annotations={"org.opencontainers.image.description": "Two platforms"},
-        )
-        layout.name(("single", single), ("index", index))
+            "annotations": {"org.opencontainers.image.description": "Two platforms"},
+        }
+        tagged = {"single": single, "index": layout.blob(index, INDEX)}
+        layout.index(*(root | {"annotations": {REF_NAME: tag}} for tag, root in tagged.items()))
         self.bundles = {"single": self.make("single"), "index": self.make("index")}
 
     def make(self, tag: str) -> bytes:
@@ -285,12 +269,40 @@ def headers(raw: bytes, tag: str) -> Iterator[Mutant]:
         name, start = member.name.encode(), member.start
         true = raw[start : start + 512]
         assert true == header(name, member.size, member.kind)
-        for kind in (b"\0", b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"x", b"g", b"L", b"K", b"S", b"V", b"M", b"N", b"D"):
+        for kind in (
+            b"\0",
+            b"0",
+            b"1",
+            b"2",
+            b"3",
+            b"4",
+            b"5",
+            b"6",
+            b"7",
+            b"x",
+            b"g",
+            b"L",
+            b"K",
+            b"S",
+            b"V",
+            b"M",
+            b"N",
+            b"D",
+        ):
             if kind != member.kind:
                 link = b"../../etc/passwd" if kind in b"12" else b""
                 yield mutant("type", f"{member.name} {kind!r}", start, header(name, member.size, kind, link))
         yield mutant("type", f"{member.name} an empty link", start, header(name, 0, b"2", b"manifest.toml"))
-        for other in (b"../" + name, b"/" + name, b"./" + name, name + b"/", name.upper(), name + b" ", name[:-1], b"x/../" + name):
+        for other in (
+            b"../" + name,
+            b"/" + name,
+            b"./" + name,
+            name + b"/",
+            name.upper(),
+            name + b" ",
+            name[:-1],
+            b"x/../" + name,
+        ):
             if len(other) <= 100 and other != name:
                 yield mutant("name", f"{other!r}", start, header(other, member.size, member.kind))
         fields = {
@@ -364,7 +376,7 @@ def documents(raw: bytes, tag: str, other: bytes) -> Iterator[Mutant]:
         }.items():
             yield mutant("document rewritten", f"{name} {what}", {name: data})
         if isinstance(value, dict):
-            yield mutant("document rewritten", f"{name} a member more", {name: dump({**value, "x": 1}) + b"\n"})
+            yield mutant("document rewritten", f"{name} a member more", {name: json.dumps({**value, "x": 1}).encode() + b"\n"})
         yield mutant("document rewritten", f"{name} 9 MiB", {name: held[name] + b" " * (9 << 20)}, TEN)
         if name in theirs and theirs[name] != held[name]:
             yield mutant("document exchanged", name, {name: theirs[name]})
@@ -448,7 +460,16 @@ def signatures(raw: bytes, tag: str, other: bytes) -> Iterator[Mutant]:
     for which in (0, 1):
         entry = envelopes[which]["signatures"][0]
         raw_signature = b64.decode(entry["sig"])
-        for keyid in ("", "x", "SHA256:" + "1" * 64, keyids[1 - which], keyids[which].lower(), keyids[which] + " ", "é", "\u202e"):
+        for keyid in (
+            "",
+            "x",
+            "SHA256:" + "1" * 64,
+            keyids[1 - which],
+            keyids[which].lower(),
+            keyids[which] + " ",
+            "é",
+            "\u202e",
+        ):
             made = altered(which, signatures=[{**entry, "keyid": keyid}])
             yield mutant("keyid changed", f"{which} {keyid!r}", made)
         for what, bad in {
@@ -485,7 +506,9 @@ def signatures(raw: bytes, tag: str, other: bytes) -> Iterator[Mutant]:
         yield mutant("envelope malformed", f"{which} nine", altered(which, signatures=[entry] * 9), TEN)
         yield mutant("envelope malformed", f"{which} a member more", altered(which, x=1), TEN)
         yield mutant("envelope malformed", f"{which} null", altered(which, payload=None), TEN)
-        yield mutant("envelope malformed", f"{which} no base64", altered(which, payload="!" + envelopes[which]["payload"][1:]), TEN)
+        yield mutant(
+            "envelope malformed", f"{which} no base64", altered(which, payload="!" + envelopes[which]["payload"][1:]), TEN
+        )
         unpadded = altered(which, signatures=[{**entry, "sig": entry["sig"].rstrip("=")}])
         yield mutant("envelope malformed", f"{which} no padding", unpadded, TEN)
         urlsafe = altered(which, signatures=[{**entry, "sig": "_" + entry["sig"][1:]}])
@@ -567,7 +590,7 @@ def tampered(store: Store) -> Iterator[Mutant]:
     for what, data in {
         "empty": b"",
         "zeros": bytes(4096),
-        "gzip": gz(store.bundles["single"]),
+        "gzip": gzip.compress(store.bundles["single"]),
         "text": b"hello\n" * 200,
         "random": random.Random(2).randbytes(5000),
     }.items():

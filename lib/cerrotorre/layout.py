@@ -81,6 +81,8 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
     files = Files()
     kept: dict[str, bytes] = {}
     try:
+        if wrong := sinks.altered(record, layout.derived, files):
+            return wrong
         write_all(fd, layout.head())
         for entry in layout.blobs:
             write_all(fd, _blob_header(entry))

@@ -40,14 +40,21 @@ def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
     files = Files()
     findings: list[Finding] = []
     try:
-        for place, (name, data) in zip(record["derived"], derived[1:], strict=True):
-            if place["size"] != len(data) or read(place["at"], len(data), files) != data:
-                findings.append(bundle.derived_mismatch(name, record))
+        findings += altered(record, derived, files)
         kept, wrong = move(jobs(record["content"]), files, None, progress)
     finally:
         files.close()
     findings += wrong
     return findings or image_findings(parsed, kept)
+
+
+def altered(record: Record, derived: list[tuple[str, bytes]], files: Files) -> list[Finding]:
+    """The derived members that lie in a file and are not what the manifest gives (`derived` of bundle.derive)."""
+    return [
+        bundle.derived_mismatch(name, record)
+        for place, (name, data) in zip(record.get("derived") or (), derived[1:], strict=False)
+        if place["size"] != len(data) or read(place["at"], len(data), files) != data
+    ]
 
 
 def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Finding]:
