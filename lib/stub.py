@@ -6,6 +6,9 @@ import sys
 try:
     import os
 
+    # OpenSSL, which hashes, would load whatever module these name: a verifier's code is not the environment's to choose.
+    for _name in ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES"):
+        os.environ.pop(_name, None)
     _lib = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + "/lib/cerro-torre"
     sys.path[:0] = [_lib, _lib + "/vendor"]
     import cerrotorre.tools.@MODULE@  # noqa: F401

@@ -94,3 +94,12 @@ def examples(page: Path) -> list[tuple[str, str]]:
 
 def plain(line: str) -> str:
     return line.replace("\\&", "").replace("\\e", "\\").replace("\\-", "-").replace("\\(aq", "'")
+
+
+def session(text: str) -> tuple[str, str | None]:
+    """(script, output) of a block: `$ ` before each command, what they print below them; without it all is script."""
+    if not text.startswith("$ "):
+        return text, None
+    lines = text.splitlines()
+    script = "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
+    return script, "".join(line + "\n" for line in lines if not line.startswith("$ "))

@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cerrotorre import b64, canon, canonread, digest, dsse, jsonic, manifest
 from images import GZIP, INDEX, REF_NAME, TAR, Layout, tar
 from small import BIN, TIME, checksum, environment, header, members, packed, pair, rebuilt, run, tool, verdicts
-
-from cerrotorre import b64, canon, canonread, digest, dsse, jsonic, manifest
 
 BATCH = 400
 TRUST = ("manifest.toml", "summary.json", "attestations.jsonl")
@@ -179,15 +178,16 @@ def flipped(raw: bytes, at: int, bit: int) -> bytes:
 def flips(raw: bytes, tag: str) -> Iterator[Mutant]:
     """One bit of each byte but the layers', 1,000 bits of those, and all eight bits of every 97th byte.
 
-    The second bundle's headers and paddings are like the first's, so of those every third byte has to do.
+    The second bundle's members are like the first's, so of what they share every third byte has to do, or every second.
     """
+    steps = {"header": 3, "padding": 3, "end": 3, "manifest.toml": 2, "summary.json": 2, "attestations.jsonl": 2}
     random_bits = random.Random(f"flips {tag}")
     layers = []
     for kind, where, expected in regions(raw):
         if kind == "layer":
             layers += [(at, expected) for at in where]
             continue
-        for at in where[:: 3 if tag == "index" and kind in ("header", "padding") else 1]:
+        for at in where[:: steps.get(kind, 1) if tag == "index" else 1]:
             bit = random_bits.randrange(8)
             for each in range(8) if at % 97 == 0 else [bit]:
                 yield Mutant(kind, f"{tag} byte {at} bit {each}", flipped(raw, at, each), expected)

@@ -39,6 +39,16 @@ def open_file(path: str) -> int:
     return fd
 
 
+def absolute(path: str) -> str:
+    """The path from the root; as it is where the working directory is named in something else than UTF-8: records are UTF-8."""
+    whole = os.path.abspath(path)
+    try:
+        whole.encode()
+    except UnicodeEncodeError:
+        return path
+    return whole
+
+
 def locate(path: str) -> tuple[str, int]:
     """(id, size) of a file as it is now."""
     fd = open_file(path)

@@ -81,7 +81,7 @@ def read_whole(path: str, limit: int, found: oci.Descriptor | None = None) -> by
 
 def layout(directory: str, wanted: str | None) -> Source:
     """The image of an OCI layout: the one named `wanted`, or the only one. Raises Fail oci-*."""
-    directory = os.path.abspath(directory)
+    directory = content.absolute(directory)
     try:
         marker = oci.document(read_whole(f"{directory}/oci-layout", oci.MAX_DOCUMENT), "oci-layout")
         index = read_whole(f"{directory}/index.json", oci.MAX_DOCUMENT + 1)
@@ -135,14 +135,18 @@ def select(source: Source, wanted: str) -> oci.Descriptor:
     return oci.choose(doc, wanted, source.read)
 
 
-def foreign_urls(root: oci.Descriptor, read: oci.Reader) -> dict[str, list[str]]:
+def foreign_urls(root: oci.Descriptor, read: oci.Reader, seen: set[str] | None = None) -> dict[str, list[str]]:
     """Where manifests say that layers may be found elsewhere: named in a refusal, never followed."""
+    seen = set() if seen is None else seen
+    if root["digest"] in seen:
+        return {}
+    seen.add(root["digest"])
     if root["mediaType"] in oci.INDEXES:
         children = oci.read_index(read(root), root["mediaType"], root["digest"])["manifests"]
         found: dict[str, list[str]] = {}
         for child in children:
             if child["mediaType"] in oci.INDEXES | oci.MANIFESTS:
-                found |= foreign_urls(child, read)
+                found |= foreign_urls(child, read, seen)
         return found
     layers = oci.read_manifest(read(root), root["mediaType"], root["digest"])["layers"]
     return {layer["digest"]: [str(url) for url in layer["urls"]] for layer in layers if isinstance(layer.get("urls"), list)}

@@ -6,13 +6,20 @@ field names case-insensitively, so `Cmd` beside `cmd` would make two programs se
 """
 
 import json
+import re
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any
 
 MAX_DEPTH = 64
+# An empty array is two or three bytes of text and some sixty of memory.
+MAX_VALUES = 4 << 20
 MAX_SAFE = 2**53 - 1
 INT64 = 2**63
+
+
+_STRING = re.compile('"[^"]*"')
+_NO_BRACKETS = re.compile(r"[^][{}]+")
 
 
 class Malformed(ValueError):
@@ -25,7 +32,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise Malformed(f"duplicate key {key!r}")
+                raise Malformed(f"duplicate key {key[:80]!r}")
             seen.add(key)
     return made
 
@@ -64,29 +71,20 @@ def too_deep(text: str) -> bool:
     """Whether brackets outside strings nest deeper than MAX_DEPTH; counted only where there are enough to matter."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
+    # Escapes stand in strings only, so without them every other quote ends one.
+    bare = _STRING.sub("", text.replace("\\\\", "").replace('\\"', ""))
     depth = 0
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif char in "]}":
-            depth -= 1
+    for char in _NO_BRACKETS.sub("", bare):
+        depth += 1 if char in "[{" else -1
+        if depth > MAX_DEPTH:
+            return True
     return False
 
 
 def parse(data: bytes, limit: int = 4 << 20) -> Any:
-    """Parse strict JSON of at most `limit` bytes. Raises Malformed."""
+    """Parse strict JSON of at most `limit` bytes and about MAX_VALUES values. Raises Malformed."""
+    if len(data) > MAX_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Malformed(f"more than {MAX_VALUES} values")
     return _decode(_STRICT, data, limit)
 
 

@@ -15,7 +15,8 @@ class Layout:
     """What a record's bundle consists of: `small` members with their bytes, then the blobs. Raises Fail for a bad record."""
 
     def __init__(self, record: Record) -> None:
-        self.manifest, _, ((_, summary), *derived) = bundle.derive(record)
+        self.manifest, _, self.derived = bundle.derive(record)
+        (_, summary), *derived = self.derived
         lines = [line + b"\n" for _, line, _ in bundle.attestations(record)]
         attestations = b"".join(lines)
         if len(attestations) > manifest.MAX_ATTESTATIONS:
@@ -51,6 +52,9 @@ def write_file(record: Record, path: str, progress: sinks.Progress = None) -> li
     files = Files()
     with NewFile(path) as new:
         try:
+            # Damage gets no fresh signature, not even where writing it anew would mend it.
+            if wrong := sinks.altered(record, layout.derived, files):
+                return wrong
             # Reserving all of it first finds a full disk before the work, and makes writing at several places fast. What is
             # reserved reads as zeros: the paddings and the end.
             os.posix_fallocate(new.fd, 0, position + len(tarball.END))

@@ -56,9 +56,9 @@ def check(manifest: Manifest) -> None:
     version = manifest.get("ctp_version")
     _must(isinstance(version, str), "ctp_version", "a string", version)
     if version != "1.0":
-        raise Fail("unsupported-version", f"ctp_version {version!r}", Expected="1.0", Actual=version)
+        raise Fail("unsupported-version", f"ctp_version {version[:100]!r}", Expected="1.0", Actual=version[:100])
     if manifest.get("kind") != "container_image":
-        raise Fail("unsupported-version", "unknown kind", Expected="container_image", Actual=manifest.get("kind"))
+        raise Fail("unsupported-version", "unknown kind", Expected="container_image", Actual=str(manifest.get("kind"))[:100])
     _known(manifest, _TOP, "")
     _must(is_name(manifest.get("name")), "name", "a name", manifest.get("name"))
     _must(is_version(manifest.get("version")), "version", "an OCI tag", manifest.get("version"))
@@ -130,7 +130,8 @@ def _table(manifest: Manifest, key: str) -> dict[str, Any]:
 def _known(table: dict[str, Any], keys: set[str], where: str) -> None:
     unknown = sorted(table.keys() - keys)
     if unknown:
-        raise Fail("unsupported-version", f"unknown key {where}{unknown[0]}", Key=where + unknown[0])
+        key = where + unknown[0][:100]
+        raise Fail("unsupported-version", f"unknown key {key}", Key=key)
 
 
 def _must(holds: object, key: str, expected: str, actual: object) -> None:

@@ -19,7 +19,7 @@ class NewFile:
 
     def __init__(self, path: str, mode: int = 0o666) -> None:
         # A link keeps pointing where it did; its target is what is made or replaced.
-        self.path = os.path.realpath(path.encode())
+        self._given, self.path = path.encode(), os.path.realpath(path.encode())
         self._directory, self._base = os.path.split(self.path)
         self._mode = mode
         self._named: bytes | None = None
@@ -27,6 +27,7 @@ class NewFile:
 
     def __enter__(self) -> "NewFile":
         try:
+            _refuse_planted(self._given)
             if os.path.exists(self.path) and not stat.S_ISREG(os.stat(self.path).st_mode):
                 raise Fail("not-a-file", f"'{self._shown()}' is there and is not a regular file", File=self._shown())
             self.fd = self._open()
@@ -94,6 +95,20 @@ class NewFile:
                 pass
         if self.fd >= 0:
             os.close(self.fd)
+
+
+def _refuse_planted(path: bytes) -> None:
+    """Raise Fail not-a-file for a link that another user put where everybody may write: its target is not what was meant.
+
+    proc(5), protected_symlinks, is the same rule; resolving the link here would walk around it.
+    """
+    try:
+        link, around = os.lstat(path), os.stat(os.path.dirname(path) or b".")
+    except FileNotFoundError:
+        return
+    shared = around.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
+    if stat.S_ISLNK(link.st_mode) and shared and link.st_uid not in (os.geteuid(), around.st_uid):
+        raise Fail("not-a-file", f"'{os.fsdecode(path)}' is another user's symbolic link", File=os.fsdecode(path))
 
 
 def sync_directory(path: str | bytes) -> None:

@@ -48,6 +48,13 @@ _CONFIG_KEYS = (
     "history",
 )
 _ROOTFS_KEYS = ("type", "diff_ids")
+# A tar of nothing, and how Docker and BuildKit spell it compressed: real images hold both.
+_EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+_EMPTY_LAYERS = {
+    _EMPTY,
+    "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
+    "sha256:4f4fb700ef54461cfa02571ae0db9a0dc1e0cdb5577484a6d75e68dc38e8acc1",
+}
 _RUN_KEYS = (
     "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped",
     "Memory", "MemorySwap", "CpuShares", "Healthcheck", "Shell", "OnBuild", "Hostname", "Domainname", "Image", "Tty",
@@ -147,7 +154,8 @@ def read_manifest(data: bytes, media_type: str | None, what: str) -> Document:
 
 def _checked(data: bytes, media_type: str | None, what: str) -> Document:
     doc = _exact(document(data, what), _DOCUMENT_KEYS, what)
-    if doc.get("schemaVersion") != 2:
+    # Python's 2.0 == 2; to Go 2.0 is no int.
+    if type(doc.get("schemaVersion")) is not int or doc["schemaVersion"] != 2:
         raise Fail(
             "oci-manifest",
             f"{what}: schemaVersion is not 2",
@@ -175,6 +183,22 @@ def read_config(data: bytes, what: str) -> Document:
     if doc.get("rootfs") is not None:
         _exact(doc["rootfs"], _ROOTFS_KEYS, what)
     return doc
+
+
+def check_diff_ids(doc: Document, config: Document, what: str) -> None:
+    """Whether the config's diff_ids can be those of the manifest's layers. Raises Fail oci-manifest.
+
+    Readers of a docker-archive go by diff_ids, and take the first blob of one for all layers that claim it; readers of a layout
+    go by the layers. Two blobs with one diff_id would be two images.
+    """
+    ids, layers = (config.get("rootfs") or {}).get("diff_ids") or [], doc["layers"]
+    if not isinstance(ids, list) or not all(map(is_digest, ids)) or len(ids) != len(layers):
+        raise Fail("oci-manifest", f"{what}: rootfs.diff_ids are not one digest for each of {len(layers)} layers", Document=what)
+    first: dict[str, str] = {}
+    for diff_id, layer in zip(ids, layers, strict=True):
+        other = first.setdefault(diff_id, layer["digest"])
+        if other != layer["digest"] and not (diff_id == _EMPTY and {other, layer["digest"]} <= _EMPTY_LAYERS):
+            raise Fail("oci-manifest", f"{what}: two layers claim the one diff_id {diff_id}", Document=what, Blob=layer["digest"])
 
 
 def platform(value: dict[str, Any] | None) -> str | None:
@@ -248,6 +272,7 @@ class Walk:
         self._reach(doc["config"], "config" if is_image else "other")
         if is_image:
             config = read_config(self._document(doc["config"]), doc["config"]["digest"])
+            check_diff_ids(doc, config, doc["config"]["digest"])
         for layer in doc["layers"]:
             self._reach(layer, "layer" if is_image else "other")
         return doc, config
@@ -303,16 +328,22 @@ def describe(root: Descriptor, read: Reader) -> dict[str, Any]:
     return {"image": image, "metadata": walk.metadata, "content": walk.content, "warnings": walk.warnings}
 
 
-def candidates(doc: Document, read: Reader, depth: int = 0) -> Iterator[tuple[str, Descriptor]]:
+def candidates(doc: Document, read: Reader, depth: int = 0, seen: set[str] | None = None) -> Iterator[tuple[str, Descriptor]]:
     """(platform, descriptor) of every image in an index, nested ones too, in order."""
     if depth > MAX_DEPTH:
         raise Fail("oci-too-large", f"indexes nested deeper than {MAX_DEPTH}")
+    # A document is opened once: indexes that name each other many times would multiply.
+    seen = set() if seen is None else seen
     for child in doc["manifests"]:
         if child["mediaType"] in INDEXES:
-            yield from candidates(read_index(read(child), child["mediaType"], child["digest"]), read, depth + 1)
+            if child["digest"] not in seen:
+                seen.add(child["digest"])
+                inner = read_index(read(child), child["mediaType"], child["digest"])
+                yield from candidates(inner, read, depth + 1, seen)
         elif child["mediaType"] in MANIFESTS:
             where = platform(child.get("platform"))
-            if where is None and "platform" not in child:
+            if where is None and "platform" not in child and child["digest"] not in seen:
+                seen.add(child["digest"])
                 inner = read_manifest(read(child), child["mediaType"], child["digest"])
                 if inner["config"]["mediaType"] in CONFIGS:
                     where = platform(read_config(read(inner["config"]), inner["config"]["digest"]))

@@ -28,7 +28,8 @@ def fields(pairs: list[tuple[str, object]], indent: str = "  ", least: int = 0) 
 
 def json_line(value: Any) -> str:
     """One JSON object a line; what a terminal could mistake for control is escaped, losing nothing."""
-    return "".join(_json_escape(char) if hidden(char) else char for char in jsonic.dump(value)) + "\n"
+    text = jsonic.dump(value)
+    return text.translate({ord(char): _json_escape(char) for char in set(text) if hidden(char)}) + "\n"
 
 
 def _json_escape(char: str) -> str:

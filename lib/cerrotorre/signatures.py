@@ -18,6 +18,9 @@ from cerrotorre.errors import Finding, finding
 Key = dict[str, Any]
 Signature = dict[str, Any]
 
+# No member of a well-formed statement that is repeated in a record is longer; what strangers claim may be.
+_CLAIM = 256
+
 
 def judge(
     envelopes: list[dsse.Envelope], others: list[str], manifest: dict[str, Any], manifest_digest: str, keys: list[Key]
@@ -128,12 +131,12 @@ def _rotated(key: Key) -> Signature:
 def _described(said: statement.Statement | None) -> Signature:
     """What an envelope says of itself: claims, until a key of the store proves them."""
     kind = "bundle-signature" if said and said["predicateType"] == statement.BUNDLE_SIGNATURE else "attestation"
-    signature: Signature = {"kind": kind, "status": "unknown", "predicate_type": said["predicateType"] if said else None}
+    signature: Signature = {"kind": kind, "status": "unknown", "predicate_type": said["predicateType"][:_CLAIM] if said else None}
     predicate = said.get("predicate") if said else None
     if kind == "bundle-signature" and isinstance(predicate, dict):
         for name in ("key_id", "fingerprint", "suite_id", "signed_at", "expires"):
             if isinstance(predicate.get(name), str):
-                signature[name] = predicate[name]
+                signature[name] = predicate[name][:_CLAIM]
         if "key_id" in signature:
             signature["claimed_key_id"] = signature["key_id"]
     return signature

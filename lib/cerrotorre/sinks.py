@@ -17,7 +17,7 @@ DOCUMENTS = ("index", "manifest", "config")
 def documents(content: list[Entry]) -> set[str]:
     """The digests of the image's own JSON, which is held in memory. Raises Fail oci-too-large beyond the limit."""
     sizes = {entry["digest"]: entry["size"] for entry in content if entry["role"] in DOCUMENTS}
-    if sum(sizes.values()) > oci.MAX_DOCUMENTS or max(sizes.values()) > oci.MAX_DOCUMENT:
+    if sum(sizes.values()) > oci.MAX_DOCUMENTS or max(sizes.values(), default=0) > oci.MAX_DOCUMENT:
         raise Fail("oci-too-large", f"the image's documents are {sum(sizes.values())} bytes")
     return set(sizes)
 

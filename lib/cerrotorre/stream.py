@@ -19,6 +19,7 @@ Options = dict[str, str]
 
 BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
 MAX_LINE = 16 << 20
+MAX_NAME = 64 << 10
 
 _statuses: list[int] = []
 _written = 0
@@ -244,8 +245,14 @@ def emit(record: Record) -> None:
     """Write one record, and count it."""
     global _written
     text = jsonic.dump(record)
-    if len(text) * 4 > MAX_LINE and len(text.encode()) >= MAX_LINE:
-        raise Fail("too-large", f"the record of {record.get('bundle')} does not fit a line of {MAX_LINE} bytes")
+    if len(text) * 4 > MAX_LINE and len(text.encode("utf-8", "surrogatepass")) >= MAX_LINE:
+        # That ends the judging of this bundle, and of no other.
+        made = errors.finding("too-large", f"its record does not fit a line of {MAX_LINE} bytes", Limit=MAX_LINE)
+        if record["record"] != BUNDLE or len(record["bundle"]) > MAX_NAME:
+            raise Fail("too-large", "a record does not fit a line", Limit=MAX_LINE)
+        record = new(record["bundle"])
+        add(record, made)
+        text = jsonic.dump(record)
     write(text + "\n")
     _written += 1
     _statuses.append(status_of(record))

@@ -10,7 +10,7 @@ def shown(text: str) -> str:
     """The text with control, bidirectional, format, private and unassigned characters and surrogates escaped."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(char) if hidden(char) else char for char in text)
+    return text.translate({ord(char): _escape(char) for char in set(text) if hidden(char)})
 
 
 def hidden(char: str) -> bool:

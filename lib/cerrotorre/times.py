@@ -10,7 +10,8 @@ EPOCH_DAY = 719468  # days from 0000-03-01 to 1970-01-01
 
 def spell(epoch: int) -> str:
     """Seconds since 1970 as YYYY-MM-DDTHH:MM:SSZ."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+    # strftime's %Y does not pad years before 1000 everywhere.
+    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*time.gmtime(epoch))
 
 
 def epoch(text: str, *, end_of_day: bool = False) -> int:
