@@ -19,7 +19,7 @@ endif
 lib       := $(BUILD)/lib/cerro-torre
 tools     := $(notdir $(filter-out tools/ct,$(wildcard tools/ct-*)))
 recipes   := $(notdir $(wildcard lib/commands/*))
-sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard spec/*.json) lib/stub.py
+sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard completions/*) $(wildcard spec/*.json) lib/stub.py
 tested    := PYTHONPATH=$(CURDIR)/$(BUILD)/test CT_BUILD=$(CURDIR)/$(BUILD) $(python) -B
 
 .PHONY: all install test check golden bench soak demo deps lock clean
@@ -39,7 +39,8 @@ $(BUILD)/.vendor: lib/requirements.txt
 
 $(BUILD)/.built: $(BUILD)/.vendor $(sources) Makefile
 	@rm -rf $(BUILD)/bin $(BUILD)/share $(lib)/cerrotorre $(lib)/commands $(lib)/commands.txt
-	@mkdir -p $(BUILD)/bin $(lib)/cerrotorre/tools $(lib)/commands $(lib)/spec $(BUILD)/share/man/man1 $(BUILD)/share/man/man5 $(BUILD)/share/man/man7
+	@mkdir -p $(BUILD)/bin $(lib)/cerrotorre/tools $(lib)/commands $(lib)/spec $(BUILD)/share/man/man1 $(BUILD)/share/man/man5 $(BUILD)/share/man/man7 \
+		$(BUILD)/share/bash-completion/completions $(BUILD)/share/zsh/site-functions $(BUILD)/share/fish/vendor_completions.d
 	@cp lib/cerrotorre/* $(lib)/cerrotorre/
 	@printf 'SYSCONFDIR = "%s"\n' '$(SYSCONFDIR)' >$(lib)/cerrotorre/built.py
 	@: >$(lib)/cerrotorre/tools/__init__.py
@@ -53,6 +54,9 @@ $(BUILD)/.built: $(BUILD)/.vendor $(sources) Makefile
 	@cp lib/commands.txt $(lib)/
 	@cp spec/*.json $(lib)/spec/
 	@cp tools/ct $(BUILD)/bin/ct && chmod 755 $(BUILD)/bin/ct
+	@cp completions/ct.bash $(BUILD)/share/bash-completion/completions/ct
+	@cp completions/_ct $(BUILD)/share/zsh/site-functions/
+	@cp completions/ct.fish $(BUILD)/share/fish/vendor_completions.d/
 	@for page in $(wildcard man/*.[157]); do cp $$page $(BUILD)/share/man/man$${page##*.}/ || exit 1; done
 	@$(python) -m compileall -q --invalidation-mode unchecked-hash $(lib)/cerrotorre
 	@touch $@

@@ -50,6 +50,8 @@ _ct() {
 	"ct-check:"*) words="--all --help" ;;
 	"ct-write:"*) words="--new --report --json -q -o --help" ;;
 	"ct-hash:"*) words="--fd --all --help" ;;
+	"ct-policy:"*) words="--policy --expect --at --all --help" ;;
+	"ct-explain:"*) words="--verdict -v --signers --layers --json --finding --list --help" ;;
 	"ct-policy-edit:init") words="--yes --policy --help" ;;
 	"ct-policy-edit:show") words="--policy --help" ;;
 	"ct-policy-edit:check") words="--help" ;;
@@ -62,4 +64,4 @@ _ct() {
 	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac
 }
 
-complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-sign ct-check ct-write ct-hash ct-policy-edit
+complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit

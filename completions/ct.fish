@@ -101,6 +101,17 @@ complete -c ct-write -s q
 complete -c ct-write -s o -r
 complete -c ct-hash -l fd -x
 complete -c ct-hash -l all
+complete -c ct-policy -l policy -r
+complete -c ct-policy -l expect -x
+complete -c ct-policy -l at -x
+complete -c ct-policy -l all
+complete -c ct-explain -l verdict
+complete -c ct-explain -s v
+complete -c ct-explain -l signers
+complete -c ct-explain -l layers
+complete -c ct-explain -l json
+complete -c ct-explain -l finding -x
+complete -c ct-explain -l list
 complete -c ct-policy-edit -n 'not __fish_seen_subcommand_from init show check add-signer add-registry' -f -a 'init show check add-signer add-registry'
 complete -c ct-policy-edit -n '__fish_seen_subcommand_from init' -l yes
 complete -c ct-policy-edit -n '__fish_seen_subcommand_from init' -l policy -r

@@ -9,6 +9,7 @@ packages() {
 		busybox-static   busybox
 		dash             dash
 		docker-registry  docker-distribution
+		fish             fish
 		mandoc           mandoc
 		openssl          openssl
 		podman           podman

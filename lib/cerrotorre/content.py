@@ -79,14 +79,17 @@ class Files:
                 raise Fail("file-changed", f"'{at['file']}' changed", File=at["file"])
             return fd
 
-    def close(self) -> None:
-        """Close all. Raises Fail file-changed if one is not what it was."""
+    def close(self, *paths: str) -> None:
+        """Close these, or all. Raises Fail file-changed if one is not what it was."""
         changed = None
-        for path, (fd, known) in self._open.items():
+        for path in paths or tuple(self._open):
+            with self._lock:
+                fd, known = self._open.pop(path, (-1, ""))
+            if fd < 0:
+                continue
             if identity(os.fstat(fd)) != known:
                 changed = path
             os.close(fd)
-        self._open.clear()
         if changed is not None:
             raise Fail("file-changed", f"'{changed}' changed while it was read", File=changed)
 
@@ -168,6 +171,10 @@ def move(
     failures: list[BaseException] = []
     pending = iter(enumerate(jobs))
     lock = threading.Lock()
+    # An image may lie in more files than can be open at once, so each is closed after its last job.
+    left: dict[str, int] = {}
+    for job in jobs:
+        left[job["at"]["file"]] = left.get(job["at"]["file"], 0) + 1
 
     def work() -> None:
         buffer = bytearray(CHUNK)
@@ -180,6 +187,11 @@ def move(
                 actual = _move_one(job, files.fd(job["at"]), output, buffer, kept, progress)
                 if actual != job["entry"]["digest"]:
                     wrong[number] = mismatch(job["entry"], actual)
+                with lock:
+                    left[job["at"]["file"]] -= 1
+                    last = not left[job["at"]["file"]]
+                if last:
+                    files.close(job["at"]["file"])
             except BaseException as error:  # carried to the caller's thread, which raises it
                 failures.append(error)
 

@@ -174,7 +174,7 @@ def rank(made: Finding) -> tuple[int, int]:
     """Sort key: the finding that decides the exit status comes first (spec/verdicts.adoc, "Order of checks")."""
     check = made.get("check", "")
     position = CHECKS.index(check) if check in CHECKS else 0
-    return (position, -made["status"] if position == 0 else 0)
+    return (position, SEVERITY.index(made["status"]))
 
 
 def stops(made: Finding, check: str) -> bool:

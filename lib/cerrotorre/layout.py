@@ -94,6 +94,7 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
+            files.close(entry["at"]["file"])
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))
     finally:

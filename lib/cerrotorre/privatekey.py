@@ -1,4 +1,4 @@
-"""Private key files: armoured deterministic CBOR, sealed with a passphrase; or ordinary PKCS#8 (spec/keys.adoc, "Private keys").
+"""Private key files: armoured deterministic CBOR, sealed with a passphrase; or ordinary PKCS#8 (spec/keys.adoc, "Private key files").
 
 Bytes to values and back; salt, nonce and seeds come from the caller. There is no stored verifier: the AEAD tag is the check.
 """

@@ -34,6 +34,8 @@ def judge(
     signatures, findings = [], []
     for envelope in envelopes:
         signature, wrong = _judge_one(envelope, manifest, manifest_digest, components, named, set(others))
+        if "rotated_into" in signature:
+            signature["rotated_into"] = _last(signature["rotated_into"], keys)
         signatures.append(signature)
         findings += wrong
     if not any(signature["kind"] == "bundle-signature" for signature in signatures):
@@ -126,6 +128,17 @@ def _holder(key: Key) -> Signature:
 
 def _rotated(key: Key) -> Signature:
     return {"rotated_into": key["rotated_into"]} if key.get("rotated_into") else {}
+
+
+def _last(key_id: str, keys: list[Key]) -> str:
+    """The end of a chain of rotations: whoever holds its keys is one signer, whichever of them signed."""
+    into = {key["key_id"]: key["rotated_into"] for key in keys if key.get("rotated_into")}
+    seen: list[str] = []
+    while key_id not in seen:
+        seen.append(key_id)
+        key_id = into.get(key_id, key_id)
+    # Keys rotated in a circle are one.
+    return min(seen[seen.index(key_id) :])
 
 
 def _described(said: statement.Statement | None) -> Signature:

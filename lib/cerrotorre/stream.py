@@ -6,6 +6,7 @@ another count, is broken: the tool says so and exits 70 (spec/records.adoc).
 
 import getopt
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -74,10 +75,12 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
         trace()
         made = errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}")
     # A broken stream gets no end from here either.
-    if _streams and not sys.stdout.isatty() and made["finding"] != "pipeline-broken":
+    in_band = _streams and not sys.stdout.isatty() and made["finding"] != "pipeline-broken"
+    if in_band:
         emit({"record": ERROR, "finding": made})
         end()
-    else:
+    # In a pipe the last tool reports it; where there is none, nobody else would.
+    if not in_band or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         complain(made)
         if made["finding"] == "usage":
             sys.stderr.write(usage.partition("\n\n")[0] + "\n")
@@ -129,6 +132,12 @@ def options(argv: list[str], short: str, long: list[str], *, operands: int | Non
     Returns {"k": value, "json": ""} under the names given, without dashes; an option given twice keeps the last. `operands`
     is the most that may follow.
     """
+    # getopt would also take a long option's beginning, which the next version's options could make ambiguous.
+    before_end = argv[: argv.index("--")] if "--" in argv else argv
+    for argument in before_end:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name[2:] not in [known.rstrip("=") for known in long]:
+            raise Fail("usage", f"unknown option {name}")
     try:
         found, rest = getopt.getopt(argv, short, long)
     except getopt.GetoptError as error:
