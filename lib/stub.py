@@ -15,5 +15,7 @@ try:
 except SystemExit:
     raise
 except BaseException as error:
-    sys.stderr.write("@NAME@: error: this installation is broken: %r\n" % (error,))
-    os._exit(70)
+    try:
+        sys.stderr.write("@NAME@: error: this installation is broken: %r\n" % (error,))
+    finally:
+        os._exit(70)

@@ -10,7 +10,7 @@ is 0 'a bundle' ct explain a.ctp
 empty "$err"
 for line in 'Bundle: a.ctp' Package '  Name       image' '  Platforms  linux/amd64' Provenance '(claimed by one)' \
 	'2026-11-20T02:11:09Z  (the image'"'"'s claim)' Content '  Layers     1, ' 'not by explain; run: ct verify a.ctp' Signatures \
-	'✓ one  CT-SIG-01 (ed25519)' 'Trust chain' 'key is trusted'; do
+	'✓ one  CT-SIG-01 (ed25519)' 'Trust chain' 'one signed, and is in keys'; do
 	has "$line"
 done
 is 0 '--signers' ct explain --signers a.ctp
@@ -46,7 +46,7 @@ explained manifest-other 'INVALID'
 explained blob-layer 'Name       image'
 explained derived-summary 'Name       image'
 explained derived-index 'Name       image'
-explained sbom-signed 'SPDX'
+explained sbom-signed 'SBOM       present'
 explained renamed-key-signed 'somebody-else by the signer'
 explained expired-signed 'Expires'
 explained ext-signed 'not interpreted'

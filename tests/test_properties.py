@@ -23,21 +23,25 @@ from cerrotorre import (
     tarball,
 )
 from cerrotorre.errors import Fail
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from images import GZIP, INDEX, TAR, ZSTD, Layout, zstd
 from small import BIN, TIME, checksum, environment, members, packed, pair, rebuilt, run, tool, verdicts
 
-few = settings(max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
-some = settings(few, max_examples=300)
-many = settings(few, max_examples=1000)
+base = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+# What runs tools is too slow for a failing example to be made small.
+few = settings(base, max_examples=40, phases=[Phase.explicit, Phase.generate])
+some = settings(base, max_examples=300)
+many = settings(base, max_examples=1000)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 integers = st.integers(-(2**53) + 1, 2**53 - 1)
 # Whole numbers of 2^53 and more are written without a point up to 10^21, and are then integers out of range to a reader.
 floats = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: x != int(x) or abs(x) < 2**53 or abs(x) >= 1e21)
 scalars = st.none() | st.booleans() | integers | floats | texts
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
+)
 
 
 class Place:
@@ -67,7 +71,8 @@ class Place:
             made = run(BIN / name, *arguments, env=self.env, input=said)
             assert status is None or made.returncode == status, (name, made.returncode, made.stdout[-500:], made.stderr[-500:])
             said = made.stdout
-        *lines, end = [json.loads(line) for line in said.splitlines()]
+        # Not splitlines, which takes U+0085 and others for the end of a line too.
+        *lines, end = [json.loads(line) for line in said.removesuffix("\n").split("\n")]
         assert end == {"record": "ct/end/1", "records": len(lines)}
         return lines
 
@@ -79,7 +84,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 # -- pack, then verify -----------------------------------------------------------------------------------------------------------
 
-ANNOTATIONS = [f"org.opencontainers.image.{name}" for name in ("title", "description", "licenses", "vendor", "url", "base.name")]
+ANNOTATIONS = [
+    f"org.opencontainers.image.{name}" for name in ("title", "description", "licenses", "vendor", "url", "base.name")
+]
 labels = st.dictionaries(st.sampled_from(ANNOTATIONS) | texts, texts, max_size=4)
 kinds = st.sampled_from([TAR, GZIP, ZSTD])
 blobs = st.binary(max_size=600)
@@ -120,18 +127,20 @@ def test_what_is_packed_is_valid(place: Place, packs: list[dict[str, Any]], name
     layout = Layout(root / name)
     if as_index:
         made = [build(layout, said) for said in packs]
-        platforms = [{"os": "linux", "architecture": said["architecture"], **({"variant": said["variant"]} if said["variant"] else {})} for said in packs]
+        platforms = [
+            {"os": "linux", "architecture": said["architecture"], **({"variant": said["variant"]} if said["variant"] else {})}
+            for said in packs
+        ]
         entries = [found | {"platform": where} for found, where in zip(made, platforms, strict=True)]
-        image = layout.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries, "annotations": packs[0]["annotations"]}, INDEX)
+        image = layout.blob(
+            {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries, "annotations": packs[0]["annotations"]}, INDEX
+        )
     else:
         image = build(layout, packs[0])
     layout.index(image)
     path = root / "x.ctp"
     options = ["--platform", "all"] if as_index else []
-    made = tool("ct", "pack", "-k", "alice", "--name", "x", *options, "-o", path, f"oci:{layout.directory}:1.0", env=place.env, status=None)
-    if ":" in name:
-        return
-    assert made.returncode == 0, made.stderr
+    tool("ct", "pack", "-k", "alice", "--name", "x", *options, "-o", path, f"oci:{layout.directory}:1.0", env=place.env)
     (verdict,) = verdicts(["x.ctp"], env=place.env, cwd=root)
     assert verdict["valid"] and verdict["package"]["image_digest"] == image["digest"], verdict
     assert verdict["source"] == f"oci:{name}:1.0"
@@ -225,7 +234,12 @@ def test_envelopes_round_trip(payload: bytes, made: list[tuple[str, bytes]]) -> 
     line = dsse.write(payload, made)
     assert b"\n" not in line
     kind, found = dsse.parse_line(line, 1)
-    assert (kind, found["payload"], found["payload_type"], found["signatures"]) == ("envelope", payload, dsse.PAYLOAD_TYPE, made)
+    assert (kind, found["payload"], found["payload_type"], found["signatures"]) == (
+        "envelope",
+        payload,
+        dsse.PAYLOAD_TYPE,
+        made,
+    )
 
 
 @many
@@ -284,24 +298,32 @@ sizes = st.integers(0, 8**11 - 1) | st.integers(8**11, 2**53 - 1) | st.sampled_f
 @some
 @given(names, sizes, st.sampled_from([tarball.FILE, tarball.DIRECTORY]))
 def test_headers_are_those_of_python(name: str, size: int, kind: bytes) -> None:
-    """Python writes the same header, but leaves the device numbers empty where GNU tar and POSIX's examples say zero."""
+    """Python writes the same header, but leaves the device numbers empty where GNU tar writes zeros."""
+    if kind == tarball.DIRECTORY:
+        name = name[:99].rstrip("/") + "/"
     info = tarfile.TarInfo(name)
     info.size, info.type, info.mode = (size if kind == tarball.FILE else 0), kind, 0o755 if kind == tarball.DIRECTORY else 0o644
     format = tarfile.USTAR_FORMAT if info.size < 8**11 else tarfile.PAX_FORMAT
+    info.name = name.removesuffix("/") if kind == tarball.DIRECTORY else name
     theirs = info.tobuf(format)
     made = tarball.header(name, info.size, kind)
     assert len(made) == len(theirs) and len(made) % 512 == 0
     for at in range(0, len(theirs), 1024):
         block = bytearray(theirs[at : at + 512])
         block[329:336] = block[337:344] = b"0" * 7
+        # The mode of a pax header itself, which means nothing.
+        if block[156:157] == tarball.PAX:
+            block[100:107] = b"0000644"
         assert made[at : at + 512] == checksum(block)
         assert made[at + 512 : at + 1024] == theirs[at + 512 : at + 1024]
     assert (len(made) == 512) == (info.size < 8**11)
-    assert tarfile.TarInfo.frombuf(made[-512:], "utf-8", "strict").name == name.rstrip("/" if kind == tarball.DIRECTORY else "")
 
 
 @some
-@given(st.binary(min_size=512, max_size=512) | st.binary(min_size=12, max_size=12).map(lambda field: bytes(124) + field + bytes(376)))
+@given(
+    st.binary(min_size=512, max_size=512)
+    | st.binary(min_size=12, max_size=12).map(lambda field: bytes(124) + field + bytes(376))
+)
 def test_a_claimed_size_is_digits_or_a_finding(block: bytes) -> None:
     try:
         size = tarball.claimed_size(block)
@@ -343,7 +365,9 @@ def test_members_of_others_pass_through(place: Place, drawn: list[tuple[dict[str
         assert len(after) == len(before)
         for one, two in zip(before, after, strict=True):
             ours = OWNED[name]
-            assert {key: value for key, value in one.items() if key not in ours} == {key: value for key, value in two.items() if key not in ours}
+            assert {key: value for key, value in one.items() if key not in ours} == {
+                key: value for key, value in two.items() if key not in ours
+            }
             assert [key for key in one if key not in ours] == [key for key in two if key not in ours]
             assert two["findings"][: len(one["findings"])] == one["findings"]
             assert all(two["passed"].get(check) == said for check, said in one["passed"].items())
@@ -354,7 +378,9 @@ def test_members_of_others_pass_through(place: Place, drawn: list[tuple[dict[str
 
 def test_owners_discard_what_they_find(place: Place) -> None:
     """A claim that lies in a tool's own member does not outlive the tool."""
-    lie = [{"kind": "bundle-signature", "status": "valid", "trusted": True, "key_id": "root", "fingerprint": "SHA256:" + "0" * 64}]
+    lie = [
+        {"kind": "bundle-signature", "status": "valid", "trusted": True, "key_id": "root", "fingerprint": "SHA256:" + "0" * 64}
+    ]
     unsigned = copy.deepcopy(place.record)
     unsigned["attestations"] = []
     unsigned["signatures"] = lie
@@ -426,7 +452,14 @@ class Signer:
     def key(self, key_id: str) -> dict[str, Any]:
         seeds = [digest.sha256(key_id.encode()).encode()[7:39]]
         publics = suites.publics("CT-SIG-01", seeds)
-        made = {"key_id": key_id, "suite_id": "CT-SIG-01", "publics": publics, "seeds": seeds, "origin": "keys", "trusted": True}
+        made = {
+            "key_id": key_id,
+            "suite_id": "CT-SIG-01",
+            "publics": publics,
+            "seeds": seeds,
+            "origin": "keys",
+            "trusted": True,
+        }
         return made | {
             "fingerprint": suites.fingerprint("CT-SIG-01", publics),
             "components": suites.component_fingerprints("CT-SIG-01", publics),
@@ -452,9 +485,6 @@ def signer() -> Signer:
     return made
 
 
-OPTIONAL = {"signed_at", "expires", "supersedes", "key_id"}
-
-
 @settings(some, max_examples=500)
 @given(st.data())
 def test_a_genuine_signature_over_another_statement_counts_for_nothing(signer: Signer, data: st.DataObject) -> None:
@@ -467,19 +497,29 @@ def test_a_genuine_signature_over_another_statement_counts_for_nothing(signer: S
     except jsonic.Malformed:
         return
     found, wrong = signer.judge(signer.envelope(payload), others=[line])
-    differs = {key for key in true["predicate"] if isinstance(made, dict) and made.get("predicate", {}) and isinstance(made["predicate"], dict) and made["predicate"].get(key) != true["predicate"][key]}
     if not wrong:
+        differs = {
+            key for key in {*true["predicate"], *made["predicate"]} if made["predicate"].get(key) != true["predicate"].get(key)
+        }
         assert {key: made[key] for key in made if key != "predicate"} == {key: true[key] for key in true if key != "predicate"}
         # Claims of the signer's own, and lines it chose not to list.
-        assert differs <= {"signed_at", "key_id", "attestations"}, made
+        assert differs <= {"signed_at", "key_id", "attestations", "expires", "supersedes"}, made
         assert found[0]["status"] == "valid"
     else:
         assert {one["status"] for one in wrong} == {2}
-        assert {one["finding"] for one in wrong} <= {"statement-malformed", "subject-mismatch", "attestation-removed", "unsigned"}
+        assert {one["finding"] for one in wrong} <= {
+            "statement-malformed",
+            "subject-mismatch",
+            "attestation-removed",
+            "unsigned",
+        }
 
 
 @settings(some, max_examples=500)
-@given(st.binary(max_size=60) | values.map(lambda value: json.dumps(value).encode()), st.sampled_from([dsse.PAYLOAD_TYPE, "text/plain", ""]))
+@given(
+    st.binary(max_size=60) | values.map(lambda value: json.dumps(value).encode()),
+    st.sampled_from([dsse.PAYLOAD_TYPE, "text/plain", ""]),
+)
 def test_any_payload_is_a_finding(signer: Signer, payload: bytes, kind: str) -> None:
     found, wrong = signer.judge(signer.envelope(payload, kind))
     assert found[0]["status"] == "invalid" and found[0]["kind"] == "attestation"
@@ -556,40 +596,44 @@ def test_signed_nonsense_is_never_valid(place: Place, data: st.DataObject) -> No
     """A manifest that contradicts the image, signed by a trusted key, derived members and all: still no valid bundle."""
     directory = place.new()
     directory.mkdir()
-    files = []
+    true = place.record["manifest"]
     held = {member.name: member.content(place.raw) for member in members(place.raw)}
-    for number in range(15):
-        made = mutate(place.record["manifest"], data)
-        if not isinstance(made, dict):
-            continue
-        only_words = {key for key in {*made, *place.record["manifest"]} if made.get(key) != place.record["manifest"].get(key)}
-        if only_words <= {"name", "version", "ext", "provenance"}:
+    candidates = [mutate(true, data) for _ in range(10)]
+    # Some that are manifests, so that it is the image that contradicts them.
+    for key, value in (("platforms", ["plan9/386"]), ("created", "yesterday"), ("layers", true["image"]["layers"][::-1])):
+        candidates.append({**true, "image": {**true["image"], key: value}})
+    candidates.append({**true, "metadata": {"title": data.draw(st.text("abc", min_size=1))}})
+    candidates.append({**true, "content": [true["content"][0], *data.draw(st.permutations(true["content"][1:]))]})
+    candidates.append({**true, "content": true["content"][: data.draw(st.integers(1, 3))]})
+    files = []
+    for number, made in enumerate(candidates):
+        words = ("name", "version", "ext", "provenance")
+        if not isinstance(made, dict) or {**made, **dict.fromkeys(words)} == {**true, **dict.fromkeys(words)}:
             continue
         (record,) = place.pipe([{**place.record, "manifest": made}], ["ct-canon"], status=None)
-        if "canonical" not in record:
-            assert errors.verdict(record["findings"])["status"] == 10  # type: ignore[index]
-            continue
-        canonical = record["canonical"].encode()
         try:
-            derived = dict(manifest.derived(made, digest.sha256(canonical)))
-            parts = [bundle_part(made, derived, held, canonical, place)]
-        except (Fail, LookupError, TypeError, AttributeError, ValueError):
+            manifest.check(made)
+        except Fail:
             continue
-        (directory / f"{number}.ctp").write_bytes(parts[0])
+        (directory / f"{number}.ctp").write_bytes(signed(place, made, record["canonical"].encode(), held))
         files.append(f"{number}.ctp")
-    if files:
-        for verdict in verdicts(files, env=place.env, cwd=directory):
-            assert verdict["status"] in (1, 10), verdict
+    assert len(files) >= 4
+    for verdict in verdicts(files, env=place.env, cwd=directory):
+        assert verdict["finding"] == "image-mismatch", verdict
 
 
-def bundle_part(made: dict[str, Any], derived: dict[str, bytes], held: dict[str, bytes], canonical: bytes, place: Place) -> bytes:
+def signed(place: Place, made: dict[str, Any], canonical: bytes, held: dict[str, bytes]) -> bytes:
+    """A whole bundle of any manifest, signed by alice."""
     key = place_key(place)
-    payload = statement.make(made, digest.sha256(canonical), key, TIME.replace("2030", "2026"), [], None)
+    payload = statement.make(made, digest.sha256(canonical), key, "2026-01-01T00:00:00Z", [], None)
     (raw,) = suites.sign(key["suite_id"], key["seeds"], dsse.pae(dsse.PAYLOAD_TYPE, payload))
     line = dsse.write(payload, [(key["components"][0], raw)]) + b"\n"
-    members_ = [("manifest.toml", canonical), ("summary.json", derived.pop("summary.json")), ("attestations.jsonl", line), *derived.items()]
-    parts = [packed(name, data) for name, data in members_] + [packed(name, b"", b"5") for name in ("blobs/", "blobs/sha256/")]
-    parts += [packed(path, held.get(path, b"")) for path in (manifest.blob_path(entry["digest"]) for entry in made["content"])]
+    (summary, *derived) = manifest.derived(made, digest.sha256(canonical))
+    small = [("manifest.toml", canonical), summary, ("attestations.jsonl", line), *derived]
+    parts = [packed(name, data) for name, data in small] + [packed(name, b"", b"5") for name in manifest.DIRECTORIES]
+    for entry in made["content"]:
+        path = manifest.blob_path(entry["digest"])
+        parts.append(packed(path, held.get(path, bytes(entry["size"]))))
     return b"".join(parts) + bytes(1024)
 
 

@@ -34,14 +34,17 @@ class Case:
 
 
 def source_of(manifest: dict[str, Any]) -> str | None:
-    """The normalised reference the image was fetched from; None for a local source, or one that contradicts its own `registry`."""
+    """The reference the image was fetched from, in its one spelling; None for a local source, or one that contradicts its `registry`.
+
+    Runtimes are given the source as it is written: a spelling that is read as another here would not be the name they see.
+    """
     provenance = manifest.get("provenance", {})
     # "names inside a local archive prove nothing": what has no `registry` was not fetched from one.
     if "registry" not in provenance:
         return None
     try:
         parsed = reference.parse(provenance.get("source", ""))
-        host = reference.parse(provenance["registry"] + "/registry/host")["host"]
     except Fail:
         return None
-    return reference.spell(parsed) if parsed["host"] == host else None
+    spelled = reference.spell(parsed)
+    return spelled if (spelled, parsed["host"]) == (provenance["source"], provenance["registry"]) else None

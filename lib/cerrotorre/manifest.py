@@ -56,7 +56,7 @@ def check(manifest: Manifest) -> None:
     version = manifest.get("ctp_version")
     _must(isinstance(version, str), "ctp_version", "a string", version)
     if version != "1.0":
-        raise Fail("unsupported-version", f"ctp_version {version[:100]!r}", Expected="1.0", Actual=version[:100])
+        raise Fail("unsupported-version", f"ctp_version {_brief(version)}", Expected="1.0", Actual=str(version)[:100])
     if manifest.get("kind") != "container_image":
         raise Fail("unsupported-version", "unknown kind", Expected="container_image", Actual=str(manifest.get("kind"))[:100])
     _known(manifest, _TOP, "")

@@ -193,12 +193,16 @@ def check_diff_ids(doc: Document, config: Document, what: str) -> None:
     """
     ids, layers = (config.get("rootfs") or {}).get("diff_ids") or [], doc["layers"]
     if not isinstance(ids, list) or not all(map(is_digest, ids)) or len(ids) != len(layers):
-        raise Fail("oci-manifest", f"{what}: rootfs.diff_ids are not one digest for each of {len(layers)} layers", Document=what)
+        raise Fail(
+            "oci-manifest", f"{what}: rootfs.diff_ids are not one digest for each of {len(layers)} layers", Document=what
+        )
     first: dict[str, str] = {}
     for diff_id, layer in zip(ids, layers, strict=True):
         other = first.setdefault(diff_id, layer["digest"])
         if other != layer["digest"] and not (diff_id == _EMPTY and {other, layer["digest"]} <= _EMPTY_LAYERS):
-            raise Fail("oci-manifest", f"{what}: two layers claim the one diff_id {diff_id}", Document=what, Blob=layer["digest"])
+            raise Fail(
+                "oci-manifest", f"{what}: two layers claim the one diff_id {diff_id}", Document=what, Blob=layer["digest"]
+            )
 
 
 def platform(value: dict[str, Any] | None) -> str | None:

@@ -144,7 +144,11 @@ def _last(key_id: str, keys: list[Key]) -> str:
 def _described(said: statement.Statement | None) -> Signature:
     """What an envelope says of itself: claims, until a key of the store proves them."""
     kind = "bundle-signature" if said and said["predicateType"] == statement.BUNDLE_SIGNATURE else "attestation"
-    signature: Signature = {"kind": kind, "status": "unknown", "predicate_type": said["predicateType"][:_CLAIM] if said else None}
+    signature: Signature = {
+        "kind": kind,
+        "status": "unknown",
+        "predicate_type": said["predicateType"][:_CLAIM] if said else None,
+    }
     predicate = said.get("predicate") if said else None
     if kind == "bundle-signature" and isinstance(predicate, dict):
         for name in ("key_id", "fingerprint", "suite_id", "signed_at", "expires"):

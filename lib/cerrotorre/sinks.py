@@ -35,7 +35,7 @@ def jobs(content: list[Entry], places: list[int] | None = None) -> list[Job]:
 def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
     """Hash a bundle that lies in files, and compare what the manifest determines. Returns what is wrong."""
     parsed, _, derived = bundle.derive(record)
-    if not record["derived"]:
+    if not record.get("derived"):
         raise Fail("record-inconsistent", "no derived members")
     files = Files()
     findings: list[Finding] = []

@@ -37,11 +37,13 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
     global _tool, _streams
     _tool, _streams = os.path.basename(sys.argv[0]), streams
     try:
+        if sys.stderr is None:
+            # Else every word of complaint would be an exception, and the next file opened would get its descriptor.
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         if sys.stdout is None:
             raise OSError("standard output is closed")
         sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")  # type: ignore[union-attr]
-        if sys.stderr is not None:
-            sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         status = _run(main, usage)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -83,7 +85,7 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
     if not in_band or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         complain(made)
         if made["finding"] == "usage":
-            sys.stderr.write(usage.partition("\n\n")[0] + "\n")
+            _mutter(usage.partition("\n\n")[0] + "\n")
     return int(made["status"])
 
 
@@ -104,9 +106,12 @@ def _exit(status: int) -> NoReturn:
     said = os.environ.get("CT_STATUS_FD", "")
     try:
         sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+    try:
         if said.isdecimal():
             os.write(int(said), b"%d\n" % status)
-    except OSError:
+    except (OSError, OverflowError):
         pass
     os._exit(status)
 
@@ -120,9 +125,15 @@ def complain(made: Finding, word: str = "error") -> None:
     lines = [f"{_tool}: {word}: {shown(str(said))}"]
     lines += [f"{_tool}:   {name}: {shown(str(value))}" for name, value in made["context"].items()]
     lines += [f"{_tool}: hint: {shown(with_names(line, made['context']))}" for line in made["try"]]
+    _mutter("\n".join(lines) + "\n")
+
+
+def _mutter(text: str) -> None:
+    """Write to standard error what decides nothing: where it cannot be read, the status says it."""
     try:
-        sys.stderr.write("\n".join(lines) + "\n")
-    except (OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
         pass
 
 
@@ -197,10 +208,15 @@ def first_byte() -> bytes:
 
 def lines() -> Iterator[bytes]:
     """Lines of standard input, each within the limit."""
+    if sys.stdin is None:
+        raise Fail("file-unreadable", "standard input is closed")
     reader = sys.stdin.buffer
     while line := reader.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
             raise Fail("record-malformed", f"a line longer than {MAX_LINE} bytes")
+        if not line.endswith(b"\n"):
+            # Whoever wrote it was killed while writing.
+            raise Fail("pipeline-broken", "the stream stops in the middle of a line")
         yield line
 
 
