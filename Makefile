@@ -22,7 +22,7 @@ recipes   := $(notdir $(wildcard lib/commands/*))
 sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard completions/*) $(wildcard spec/*.json) lib/stub.py
 tested    := PYTHONPATH=$(CURDIR)/$(BUILD)/test CT_BUILD=$(CURDIR)/$(BUILD) $(python) -B
 
-.PHONY: all install test check golden bench soak demo deps lock clean
+.PHONY: all install test check golden bench demo deps lock clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/.built
@@ -77,8 +77,11 @@ $(BUILD)/.test: tests/requirements.txt
 		--target $(BUILD)/test -r tests/requirements.txt
 	@touch $@
 
+# Whatever plugins this Python has, the tests use these; and both cores, a file at a time.
+pytest    := -m pytest -q -p xdist.plugin -p _hypothesis_pytestplugin -n auto --dist loadfile
+
 test: all $(BUILD)/.test
-	$(tested) -m pytest -q $(PYTEST)
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) $(pytest) $(PYTEST)
 
 check: all $(BUILD)/.test
 	$(tested) -m ruff format --check lib tools tests
@@ -87,7 +90,7 @@ check: all $(BUILD)/.test
 	sh tests/check.sh $(BUILD)
 
 golden: all $(BUILD)/.test
-	CT_GOLDEN=write $(tested) -m pytest -q tests/test_golden.py
+	CT_GOLDEN=write PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q tests/test_golden.py
 
 bench: all
 	$(python) tests/bench/bench.py $(BUILD)

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Help, versions, usage errors and options, of ct and of every tool.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 
 for tool in "$CT_BUILD"/bin/ct-*; do

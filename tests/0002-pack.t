@@ -1,5 +1,6 @@
 #!/bin/sh
 # ct pack: what it makes of every kind of layout, and what it refuses.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 ct keygen --no-password --id key >/dev/null
 export SOURCE_DATE_EPOCH=1700000000

@@ -1,5 +1,6 @@
 #!/bin/sh
 # ct sign: a signature more, in place or elsewhere; and who may sign.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image single image
 for key in one two; do ct keygen --no-password --id $key >/dev/null; done

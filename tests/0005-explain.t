@@ -1,5 +1,6 @@
 #!/bin/sh
 # ct explain: what a bundle is and why it is trusted or not; and what a finding means.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image labelled image
 ct keygen --no-password --id one >/dev/null

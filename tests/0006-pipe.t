@@ -1,5 +1,6 @@
 #!/bin/sh
 # A bundle on a pipe is judged in one pass, nothing spooled. Run under several shells.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image large image
 ct keygen --no-password --id one >/dev/null

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Several bundles: each is judged, and the one status is that of the worst.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image single image
 ct keygen --no-password --id one >/dev/null
@@ -44,7 +45,7 @@ is 11 'a policy that is missing, of all' ct verify --policy nothing good s2
 
 # Many.
 set --
-for number in 1 2 3 4 5 6 7 8 9 10; do set -- "$@" good good good good good; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do set -- "$@" good good good good good; done
 is 0 'fifty' ct verify "$@"
 has '50 of 50 valid'
 is 1 'fifty-one' ct verify "$@" s1

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Each tool by itself, in anyone's pipeline.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image single image
 for key in one two; do ct keygen --no-password --id $key >/dev/null; done
@@ -29,14 +30,16 @@ is 64 'ct-open: nothing to open' ct-open
 has 'ct/error/1'
 printf '%s\n' '{"record":"ct/error/1","finding":{"finding":"network","status":12,"check":"","summary":"s","context":{},"why":"w","try":[]}}' \
 	'{"record":"ct/end/1","records":1}' >failed
+sed "\$d" opened >cut
+printf "{\"record\":\"ct/other/1\"}\n" >other
 for tool in $filters; do
-	is 0 "$tool: an empty stream" $tool <empty
+	is 0 "$tool: an empty stream" "$tool" <empty
 	same "$out" empty
-	is 12 "$tool: an error passes" $tool <failed
+	is 12 "$tool: an error passes" "$tool" <failed
 	same "$out" failed
-	is 70 "$tool: no end" $tool <"$(sed '$d' opened >cut && echo cut)"
+	is 70 "$tool: no end" "$tool" <unended
 	hasnt 'ct/end/1'
-	is 10 "$tool: no record" $tool <"$(printf '{"record":"ct/other/1"}\n' >other && echo other)"
+	is 10 "$tool: no record" "$tool" <other
 done
 is 70 'ct-explain --verdict: no bundle is no valid bundle' ct-explain --verdict <empty
 is 12 'ct-explain: an error' ct-explain --verdict <failed
@@ -66,7 +69,7 @@ print(json.dumps(record, separators=(",", ":")), *rest, sep="\n")' >junk.py
 others() { # TOOL OWN...: run it on a record with junk in its own members and in one that is nobody's
 	tool=$1 && shift
 	python3 junk.py "$@" x_other <opened | forge unknown >before
-	is 0 "$tool: own members are written anew" $tool <before
+	is 0 "$tool: own members are written anew" "$tool" <before
 	cp "$out" after
 	hasnt '"junk":["'"$1"'"]'
 	for name in record bundle canonical manifest manifest_digest content derived attestations signatures trust x_note x_int x_other; do
@@ -124,7 +127,7 @@ is 10 'a float, --json' ct-canon --json float.toml
 has '"finding":"canon-float"'
 is 11 'no such file' ct-canon nothing
 is 10 'no TOML' ct-canon a.ctp
-tar -xOf a.ctp manifest.toml >manifest.toml
+tar -xf a.ctp manifest.toml
 is 0 'the manifest of a bundle is canonical' ct-canon --check manifest.toml
 
 # A tool says its failures in the stream, and to people where there is none.

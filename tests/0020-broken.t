@@ -1,5 +1,6 @@
 #!/bin/sh
 # However a pipeline breaks, no verdict comes out of it: 70, or 11 where nothing can be written. Never 0, 1 or 2.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image single image
 ct keygen --no-password --id one >/dev/null

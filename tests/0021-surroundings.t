@@ -1,5 +1,6 @@
 #!/bin/sh
 # Descriptors, disks, signals and variables as a caller may leave them.
+# shellcheck source=tests/lib.sh disable=SC2016,SC2154,SC2119,SC2012,SC2013,SC2002
 . "$(dirname -- "$0")/lib.sh"
 image single image
 ct keygen --no-password --id one >/dev/null

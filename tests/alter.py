@@ -368,7 +368,9 @@ _manifest("created-signed", lambda value: value["image"].update(created="2036-01
 # Genuine, and so.
 _manifest("renamed-signed", lambda value: value.update(name="renamed", version="7"))
 _manifest("ext-signed", lambda value: value.update(ext={"note": "kept", "deep": {"day": 1}}))
-_manifest("registry-signed", lambda value: value.update(provenance={"source": "docker.io/library/app:1.0", "registry": "docker.io"}))
+_manifest(
+    "registry-signed", lambda value: value.update(provenance={"source": "docker.io/library/app:1.0", "registry": "docker.io"})
+)
 
 
 @change

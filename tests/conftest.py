@@ -29,3 +29,11 @@ def program(*names: str) -> str:
         if found := shutil.which(name):
             return found
     pytest.skip(f"{names[0]} is not installed: make deps")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests recorded as `summary`, whichever process they ran in."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(str(value))

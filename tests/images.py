@@ -100,7 +100,15 @@ class Layout:
         (self.directory / "index.json").write_bytes(data)
 
 
-PLATFORMS = (("amd64", None), ("arm64", None), ("arm", "v7"), ("386", None), ("ppc64le", None), ("s390x", None), ("riscv64", None))
+PLATFORMS = (
+    ("amd64", None),
+    ("arm64", None),
+    ("arm", "v7"),
+    ("386", None),
+    ("ppc64le", None),
+    ("s390x", None),
+    ("riscv64", None),
+)
 
 
 def platforms(to):
@@ -156,7 +164,10 @@ def labelled(to):
     """Annotations over labels, and one that a canonical manifest may not hold."""
     layers, ids = to.layers(1)
     labels = {"org.opencontainers.image.title": "label", "org.opencontainers.image.vendor": "Vendor"}
-    annotations = {"org.opencontainers.image.title": "Title", "org.opencontainers.image.base.name": "docker.io/library/debian:12"}
+    annotations = {
+        "org.opencontainers.image.title": "Title",
+        "org.opencontainers.image.base.name": "docker.io/library/debian:12",
+    }
     annotations["org.opencontainers.image.description"] = "red \x1b[31m alert"
     to.index(to.manifest(to.config(ids, config={"Labels": labels}), layers, annotations=annotations))
 
@@ -181,9 +192,14 @@ def buildkit(to):
     """An attestation manifest beside each image, unknown/unknown, as buildkit writes them."""
     entries = []
     for image in [*platforms(to)]:
-        statement = to.blob({"_type": "https://in-toto.io/Statement/v0.1", "subject": [image["digest"]]}, "application/vnd.in-toto+json")
+        statement = to.blob(
+            {"_type": "https://in-toto.io/Statement/v0.1", "subject": [image["digest"]]}, "application/vnd.in-toto+json"
+        )
         proof = to.manifest(to.config([statement["digest"]], "unknown", os="unknown"), [statement])
-        proof["annotations"] = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image["digest"]}
+        proof["annotations"] = {
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": image["digest"],
+        }
         entries += [image, proof | {"platform": {"os": "unknown", "architecture": "unknown"}}]
     to.index(to.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, INDEX))
 
@@ -260,7 +276,9 @@ def bad_absent(to):
 def bad_foreign(to):
     layers, ids = to.layers(1)
     foreign = {"mediaType": OCI + "layer.nondistributable.v1.tar+gzip", "digest": "sha256:" + "7" * 64, "size": 10}
-    to.index(to.manifest(to.config([*ids, ids[0]]), [*layers, foreign | {"urls": ["https://evil.example/layer"]}]))
+    to.index(
+        to.manifest(to.config([*ids, "sha256:" + "8" * 64]), [*layers, foreign | {"urls": ["https://evil.example/layer"]}])
+    )
 
 
 def bad_size(to):

@@ -1,5 +1,5 @@
 # lib.sh - TAP for tests/*.t, each in an empty directory with an empty $HOME.   . "$(dirname -- "$0")/lib.sh"
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2012
 # CT_BUILD is the build that is tested; CT_SHELL, if set, the shell that runs ct (`busybox sh`, `bash --posix`).
 
 tests=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)

@@ -61,9 +61,15 @@ CHANGES = {
     # Attestations and signatures.
     "unattested": _each(lambda r: r.update(attestations=[])),
     "attestation": _each(lambda r: r.update(attestations=[{"envelope": "{}"}])),
-    "attestation-place": _each(lambda r: r.update(attestations=[{"at": r["content"][0]["at"], "size": 9, "digest": "sha256:" + "0" * 64}])),
+    "attestation-place": _each(
+        lambda r: r.update(attestations=[{"at": r["content"][0]["at"], "size": 9, "digest": "sha256:" + "0" * 64}])
+    ),
     "attestation-fd": _each(lambda r: r.update(attestations=[{"at": {"fd": 0, "offset": 0}, "size": 9, "digest": "x"}])),
-    "signed": _each(lambda r: r.update(signatures=[{**r["signatures"][0], "status": "valid", "trusted": True}] if r.get("signatures") else [])),
+    "signed": _each(
+        lambda r: r.update(
+            signatures=[{**r["signatures"][0], "status": "valid", "trusted": True}] if r.get("signatures") else []
+        )
+    ),
     # Members that nobody knows, and members of others.
     "unknown": _each(lambda r: r.update(x_note={"deep": [1, {"a": "é\u2028"}]}, x_int=2**60)),
     # Streams.
@@ -85,7 +91,9 @@ CHANGES = {
     "unended": lambda records: b"\n".join(json.dumps(record).encode() for record in records)[:-20],
     "nan": lambda records: b'{"record":"ct/bundle/1","x":NaN}\n{"record":"ct/end/1","records":1}\n',
     "duplicate": lambda records: b'{"record":"ct/bundle/1","record":"ct/end/1","records":0}\n',
-    "deep": lambda records: b'{"record":"ct/bundle/1","x":' + b"[" * 9999 + b"]" * 9999 + b'}\n{"record":"ct/end/1","records":1}\n',
+    "deep": lambda records: (
+        b'{"record":"ct/bundle/1","x":' + b"[" * 9999 + b"]" * 9999 + b'}\n{"record":"ct/end/1","records":1}\n'
+    ),
     "long": lambda records: b'{"record":"ct/bundle/1","x":"' + b"x" * (16 << 20) + b'"}\n{"record":"ct/end/1","records":1}\n',
     # Findings decide statuses, so what only looks like one is none.
     "finding-0": _each(lambda r: r["findings"].append({"finding": "x", "status": 0})),

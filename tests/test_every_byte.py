@@ -18,7 +18,7 @@ import json
 import random
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -105,17 +105,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     names = [[member.name for member in members(raw)] for raw in made.bundles.values()]
     assert names[0][:6] == [*TRUST, *DERIVED] and names[1][:5] == [*TRUST, *DERIVED[:2]]
     return made
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tally(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Say, whatever the verbosity, how many mutants were judged and how many were not found."""
-    tried.clear()
-    undetected.clear()
-    yield
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\nmutants: {sum(tried.values())}, undetected: {len(undetected)}   {dict(sorted(tried.items()))}")
 
 
 def judge(store: Store, mutants: Iterable[Mutant], tmp_path: Path, *options: str) -> None:
@@ -701,3 +690,10 @@ def test_an_unknown_key_lends_nothing(store: Store, tmp_path: Path) -> None:
     said = verdicts(["x.ctp", "y.ctp"], env=store.env, cwd=tmp_path)
     assert [one["status"] for one in said] == [3, 0]
     assert [one["status"] for one in said[1]["signatures"]] == ["unknown", "valid", "valid", "unknown"]
+
+
+def test_the_tally(record_property: Callable[[str, object], None]) -> None:
+    """How many mutants the tests above judged, and how many were not found; the terminal summary shows it."""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(tried.items()))
+    record_property("summary", f"every byte: {sum(tried.values())} mutants, {len(undetected)} undetected   ({kinds})")
+    assert tried and not undetected

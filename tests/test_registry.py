@@ -24,17 +24,26 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{probe.getsockname()[1]}"
-    config = {"version": 0.1, "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(work / "data")}}, "http": {"addr": host}}
+    config = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(work / "data")}},
+        "http": {"addr": host},
+    }
     (work / "config.yml").write_text(json.dumps(config))
     server = subprocess.Popen([serve, "serve", work / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(host)
         for kind in ("labelled", "multi", "buildkit"):
             subprocess.run(["python3", "-B", HERE / "images.py", kind, work / kind], check=True)
-            tag = json.loads((work / kind / "index.json").read_text())["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+            tag = json.loads((work / kind / "index.json").read_text())["manifests"][0]["annotations"][
+                "org.opencontainers.image.ref.name"
+            ]
             source = f"oci:{work / kind}:{tag}"
             target = f"docker://{host}/a/{kind}:1"
-            subprocess.run([skopeo, "copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false", source, target], check=True)
+            subprocess.run(
+                [skopeo, "copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false", source, target], check=True
+            )
         yield host
     finally:
         server.terminate()
@@ -111,7 +120,9 @@ def test_by_digest(registry, home):
 
 def test_one_platform_of_an_index(registry, home):
     index = served(registry, "a/multi:1")
-    wanted = {"/".join([p["platform"]["os"], p["platform"]["architecture"]]): p["digest"] for p in index["document"]["manifests"]}
+    wanted = {
+        "/".join([p["platform"]["os"], p["platform"]["architecture"]]): p["digest"] for p in index["document"]["manifests"]
+    }
     for platform, digest in wanted.items():
         run(home, "pack", "--platform", platform, f"{registry}/a/multi:1", "-o", "one.ctp")
         manifest = facts(home, "one.ctp")

@@ -46,5 +46,8 @@ def source_of(manifest: dict[str, Any]) -> str | None:
         parsed = reference.parse(provenance.get("source", ""))
     except Fail:
         return None
+    # A digest in the source is what was fetched: the image, or the index it was taken from.
+    if parsed["digest"] not in (None, manifest.get("image_digest"), provenance.get("index_digest")):
+        return None
     spelled = reference.spell(parsed)
     return spelled if (spelled, parsed["host"]) == (provenance["source"], provenance["registry"]) else None

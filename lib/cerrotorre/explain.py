@@ -89,12 +89,14 @@ def _signatures(record: Record, palette: Palette) -> str:
     for one in made:
         # Until a key of the store proves it, a name is only what the envelope says of itself.
         known = one["status"] != "unknown"
-        name = one.get("key_id", "no name") + ("" if known else "  (claims to be; no key of your store made it)")
+        name = one.get("key_id", one.get("claimed_key_id", "no name")) + (
+            "" if known else "  (claims to be; no key of your store made it)"
+        )
         invalid = "  INVALID" if one["status"] == "invalid" else ""
         suite = one.get("suite_id", "no suite")
         lines.append(f"  {palette.mark(_STATUS[one['status']])} {shown(name)}  {shown(suite)}{_algorithms(suite)}{invalid}\n")
         pairs = [
-            ("Fingerprint", one.get("fingerprint", "none")),
+            ("Fingerprint", one.get("fingerprint", one.get("claimed_fingerprint", "none"))),
             ("Signed at", f"{one.get('signed_at', 'no time')}  (the signer's claim)"),
         ]
         if "expires" in one:

@@ -28,6 +28,9 @@ class NewFile:
     def __enter__(self) -> "NewFile":
         try:
             _refuse_planted(self._given)
+            if os.path.islink(self.path):
+                # What is a link still, once links are resolved, leads to itself.
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             if os.path.exists(self.path) and not stat.S_ISREG(os.stat(self.path).st_mode):
                 raise Fail("not-a-file", f"'{self._shown()}' is there and is not a regular file", File=self._shown())
             self.fd = self._open()
@@ -69,6 +72,8 @@ class NewFile:
             except FileExistsError:
                 if not replace:
                     raise
+                # What nobody else could read stays so.
+                os.fchmod(self.fd, stat.S_IMODE(os.stat(self.path).st_mode) & 0o777)
                 os.fsync(self.fd)
                 if self._named is None:
                     self._link(self._name_it())

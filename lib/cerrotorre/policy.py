@@ -18,7 +18,7 @@ PREDICATES = {
 
 
 def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, expected: str | None = None) -> dict[str, Any]:
-    """{"policies": [name], "rules": [{rule, status, why, policy, matched?}], "findings": [finding], "passed": {check: bool}}.
+    """{"policies": [name], "rules": [{rule, status, why, policy, matched?}], "counted": [key id], "findings": [finding], "passed": {check: bool}}.
 
     The record has manifest, manifest_digest and signatures (spec/records.adoc); `now` is YYYY-MM-DDTHH:MM:SSZ. Without a policy
     the keys in keys/ and trusted/ count. Raises Fail reference if `expected` is neither a name nor a reference.
@@ -36,6 +36,7 @@ def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, 
     return {
         "policies": [name for name, _ in policies],
         "rules": [line for case in cases for line in case.rules],
+        "counted": [one["key_id"] for one in cases[0].counted if all(one in case.counted for case in cases)],
         "findings": findings,
         "passed": {check: not any(made["check"] == check for made in findings) for check in CHECKS},
     }

@@ -107,9 +107,9 @@ def one_line(made: Finding) -> str:
 
 
 def _signers(record: Record) -> list[Record]:
-    """The signatures that are genuine and by keys the store trusts."""
-    made = record.get("signatures", [])
-    return [one for one in made if one["kind"] == "bundle-signature" and one["status"] == "valid" and one["trusted"]]
+    """The signatures that count under every policy."""
+    made, counted = record.get("signatures", []), record["trust"]["counted"]
+    return [one for one in made if one["kind"] == "bundle-signature" and one["status"] == "valid" and one["key_id"] in counted]
 
 
 def _policy(record: Record) -> str:

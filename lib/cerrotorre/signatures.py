@@ -20,6 +20,10 @@ Signature = dict[str, Any]
 
 # No member of a well-formed statement that is repeated in a record is longer; what strangers claim may be.
 _CLAIM = 256
+# Signatures that name nobody are tried under every key only where the message is this small, as every bundle signature is: to hash
+# a large one for each key would be the attacker's to ask. What hides in a large line stays unknown, and what a signer listed is
+# found by its digest.
+_TRIED = 64 << 10
 
 
 def judge(
@@ -62,7 +66,7 @@ def _judge_one(
     for key in claimed:
         if broken := _verify(key, envelope, message):
             return {**signature, **_holder(key), "status": "invalid"}, [broken]
-    for keyid, raw in envelope["signatures"]:
+    for keyid, raw in envelope["signatures"] if len(message) <= _TRIED else ():
         if keyid not in components:
             maker = _maker(components, message, raw)
             if maker:
@@ -106,6 +110,8 @@ def _judge_statement(
             raise ValueError(f"payloadType is {envelope['payload_type'][:100]!r}")
         said = statement.parse(envelope["payload"])
         is_signature = said["predicateType"] == statement.BUNDLE_SIGNATURE
+        if is_signature and [keyid for keyid, _ in envelope["signatures"]] != key["components"]:
+            raise ValueError("the envelope has not exactly the signatures of the key's suite, in its order")
         predicate = statement.check_signature(said, key) if is_signature else None
         statement.check_subjects(said, manifest, manifest_digest)
     except statement.Mismatch as error:
@@ -151,9 +157,8 @@ def _described(said: statement.Statement | None) -> Signature:
     }
     predicate = said.get("predicate") if said else None
     if kind == "bundle-signature" and isinstance(predicate, dict):
-        for name in ("key_id", "fingerprint", "suite_id", "signed_at", "expires"):
+        for name in ("suite_id", "signed_at", "expires", "key_id", "fingerprint"):
             if isinstance(predicate.get(name), str):
-                signature[name] = predicate[name][:_CLAIM]
-        if "key_id" in signature:
-            signature["claimed_key_id"] = signature["key_id"]
+                # Whose it is only the store says.
+                signature[f"claimed_{name}" if name in ("key_id", "fingerprint") else name] = predicate[name][:_CLAIM]
     return signature

@@ -38,7 +38,7 @@ def _admitted(case: Case, refused: list[tuple[Signature, Reason | None]], lifted
             case.rule(rule, False, "no signature counts, for its suite or its time")
         return not case.counted
     if not refused:
-        claims = {f"Claimed_{name}": _claimed(case, name) for name in ("key_id", "fingerprint")}
+        claims = {f"Claimed_{name}": _claimed(case, f"claimed_{name}") for name in ("key_id", "fingerprint")}
         case.refuse("signer-unknown", "no signature on the bundle is by a key in your store", rule, **claims)
     for signature, reason in refused:
         if reason and reason[0] == "signer-untrusted":

@@ -262,6 +262,8 @@ def check_shape(record: Record) -> None:
             and isinstance(made.get("context"), dict)
             and isinstance(made.get("why"), str)
             and isinstance(made.get("try"), list)
+            # A finding of the catalogue has the catalogue's status and check: no hand may make a note of a refusal.
+            and errors.CATALOGUE.get(made["finding"], (made["status"], made["check"]))[:2] == (made["status"], made["check"])
         ):
             raise Fail("record-malformed", "a finding is not of its shape")
 

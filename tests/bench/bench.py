@@ -28,7 +28,11 @@ def make_image(directory: Path, layers: int, size: int) -> None:
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + digest, "size": len(data)}
 
     made = [put(os.urandom(size), "layer.v1.tar") for _ in range(layers)]
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in made]}}
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in made]},
+    }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -85,7 +89,9 @@ def main(build: Path, work: Path) -> None:
     print(f"1 GiB   largest process       {memory:.0f} MiB")
     subprocess.run([ct, "pack", "-q", f"oci:{work}/one", "-o", str(one)], check=True)
     single = [timed([ct, "verify", str(one)])[0] for _ in range(41)]
-    print(f"1 MB    ct verify             {statistics.median(single) * 1000:.0f} ms  ({min(single) * 1000:.0f}-{max(single) * 1000:.0f})")
+    print(
+        f"1 MB    ct verify             {statistics.median(single) * 1000:.0f} ms  ({min(single) * 1000:.0f}-{max(single) * 1000:.0f})"
+    )
     copies = [str(work / f"{number}.ctp") for number in range(1000)]
     for copy in copies:
         shutil.copyfile(one, copy)

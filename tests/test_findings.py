@@ -1,0 +1,379 @@
+"""A fixture for every finding of the catalogue: what provokes it, and that it comes with its own status.
+
+Most are seen as JSON, in a verdict or in a record. What only people are told is known by its words.
+"""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import alter
+import images
+import pytest
+import record
+from cerrotorre import errors, jsonic
+from conftest import BUILD
+
+BIN = BUILD.resolve() / "bin"
+AT = "2027-01-01"
+FIXTURES = {}
+WORDS = {}
+# What the fixtures below do not bring about, and why.
+UNREACHABLE: dict[str, str] = {}
+
+
+class World:
+    """A directory with a key, an image, and the bundle that the key signed; and what runs there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.store = directory, directory / "store"
+        self.env = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "CT_HOME": str(self.store),
+            "HOME": str(directory),
+            "LC_ALL": "C.UTF-8",
+        }
+        for name in ("one", "two"):
+            self.run("ct", "keygen", "--no-password", "--id", name)
+        images.make("single", directory / "image")
+        self.run("ct", "pack", "oci:image", "-o", "a.ctp")
+        self.bundle = (directory / "a.ctp").read_bytes()
+        self.key = alter.open_key(str(self.store / "keys" / "one.key"))
+
+    def run(self, *words, data=b"", env=None, **more):
+        made = subprocess.run(words, input=data, capture_output=True, cwd=self.directory, env=self.env | (env or {}), **more)
+        assert b"Traceback" not in made.stderr, made.stderr.decode()
+        return made
+
+    def write(self, name, data):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return str(path)
+
+    def altered(self, change, *options, bundle=None, env=None):
+        """The verdict on the bundle after a change of alter.py."""
+        made = self.write("altered.ctp", alter.altered(change, bundle or self.bundle, self.key))
+        return self.run("ct", "verify", "--json", "--at", AT, *options, made, env=env)
+
+    def policy(self, change="again-signed", env=None, **members):
+        """The verdict under a policy."""
+        return self.altered(change, "--policy", self.write("p.json", json.dumps({"version": "1", **members})), env=env)
+
+    def home(self, **files):
+        """Another store, with the files {"keys/x": bytes} beside the keys."""
+        where = self.directory / "other"
+        shutil.rmtree(where, ignore_errors=True)
+        shutil.copytree(self.store, where)
+        for name, data in files.items():
+            path = where / name
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.write_bytes(data)
+        return {"CT_HOME": str(where)}
+
+    def image(self, kind, *options):
+        """The record of an image of images.py."""
+        if not (self.directory / kind).exists():
+            images.make(kind, self.directory / kind)
+        return self.run("ct-oci2ctp", *options, f"oci:{kind}")
+
+    def canon(self, text):
+        return self.run("ct-canon", "--json", "-", data=text if isinstance(text, bytes) else text.encode())
+
+    def opened(self):
+        return self.run("ct-open", "a.ctp").stdout
+
+    def store_file(self, name):
+        return (self.store / name).read_bytes()
+
+
+def fixture(slug, make, words=""):
+    """Register what provokes a finding; `words` are how people are told where nothing writes JSON."""
+    assert slug not in FIXTURES
+    FIXTURES[slug], WORDS[slug] = make, words
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    before = os.umask(0o022)
+    yield World(tmp_path_factory.mktemp("findings"))
+    os.umask(before)
+
+
+# -- could not be judged -----------------------------------------------------------------------------------------------------
+
+
+def _internal(world):
+    """An installation whose sink raises what nobody expects."""
+    prefix = world.directory / "prefix"
+    library = BUILD.resolve() / "lib" / "cerro-torre"
+    shutil.copytree(BIN, prefix / "bin")
+    copied = prefix / "lib" / "cerro-torre"
+    shutil.copytree(library / "cerrotorre", copied / "cerrotorre", ignore=lambda _, names: {"__pycache__"} & set(names))
+    (copied / "vendor").symlink_to(library / "vendor")
+    with open(copied / "cerrotorre" / "sinks.py", "a") as file:
+        file.write("\n\ndef hash_file(*_):\n    raise RuntimeError('unexpected')\n")
+    return world.run(str(prefix / "bin" / "ct-hash"), "--all", data=world.opened())
+
+
+def _changed(world):
+    data = world.opened()
+    os.utime(world.directory / "a.ctp")
+    return world.run("ct-hash", "--all", data=data)
+
+
+def _terminal(world):
+    ours, theirs = pty.openpty()
+    try:
+        child = subprocess.Popen(
+            ["ct-write", "--new", "-o", "-"], stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, env=world.env
+        )
+        _, said = child.communicate()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return subprocess.CompletedProcess([], child.returncode, b"", said)
+
+
+def _skopeo(world, script):
+    """Fetch where skopeo is `script`, or nothing."""
+    where = world.directory / f"path{len(script)}"
+    where.mkdir()
+    for name in ("env", "sed", "mktemp", "rm", "cat", "readlink", "sh"):
+        (where / name).symlink_to(shutil.which(name) or "")
+    if script:
+        (where / "skopeo").write_text(script)
+        (where / "skopeo").chmod(0o755)
+    return world.run(str(BIN / "ct"), "pack", "registry.example/app:1", "-o", "x.ctp", env={"PATH": str(where)})
+
+
+fixture("internal", _internal)
+fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
+fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
+fixture("file-unreadable", lambda w: w.run("ct", "verify", "--json", "nothing"))
+fixture(
+    "file-unwritable", lambda w: w.run("ct", "pack", "oci:image", "-o", "nowhere/x.ctp"), "Not packed: a file cannot be written"
+)
+fixture("file-changed", _changed)
+fixture("not-a-file", lambda w: w.run("ct", "verify", "--json", "."))
+fixture(
+    "network",
+    lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
+    "Not packed: a registry cannot be reached or refuses",
+)
+fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
+fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
+fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
+fixture("record-malformed", lambda w: w.run("ct-check", data=b"[]\n"))
+fixture("record-inconsistent", lambda w: w.run("ct-check", data=record.forge("manifest", w.opened())))
+
+# -- structure ---------------------------------------------------------------------------------------------------------------
+
+for _slug, _change in {
+    "tar-header": "header-mode",
+    "tar-members": "member-extra",
+    "tar-padding": "padding",
+    "truncated": "cut",
+    "trailing-bytes": "trailing-byte",
+    "not-a-bundle": "compressed",
+    "too-large": "manifest-too-large",
+    "unsupported-version": "manifest-version",
+    "manifest-malformed": "manifest-name",
+    "manifest-not-canonical": "manifest-comment",
+    "attestations-malformed": "line-array",
+    "unsigned": "unsigned",
+    "signature-invalid": "signature-flipped",
+    "signature-incomplete": "signature-keyid",
+    "subject-mismatch": "manifest-other",
+    "statement-malformed": "predicate-extra-signed",
+    "attestation-removed": "sbom-removed",
+    "signature-expired": "expired-signed",
+    "signature-in-future": "future-signed",
+    "hash-mismatch": "blob-layer",
+    "derived-mismatch": "derived-index",
+    "image-mismatch": "platforms-signed",
+}.items():
+    fixture(_slug, lambda w, change=_change: w.altered(change))
+
+
+def _piped(world):
+    return world.run("ct", "verify", "--json", "-", data=alter.altered("attestations-large", world.bundle))
+
+
+fixture("stream-too-large", _piped)
+
+# -- canonical form ----------------------------------------------------------------------------------------------------------
+
+for _slug, _text in {
+    "canon-too-large": "a = '" + "x" * (4 << 20) + "'\n",
+    "canon-not-utf8": b"a = '\xff'\n",
+    "canon-bom": "\ufeffa = 1\n",
+    "canon-syntax": "a = \n",
+    "canon-duplicate-key": "a = 1\na = 2\n",
+    "canon-key-parts": ".".join(["a"] * 17) + " = 1\n",
+    "canon-nesting": "a = " + "[" * 17 + "]" * 17 + "\n",
+    "canon-empty-key": '"" = 1\n',
+    "canon-control-character": 'a = "\\u0007"\n',
+    "canon-bad-unicode": 'a = "\\u202e"\n',
+    "canon-not-nfc": 'a = "e\\u0301"\n',
+    "canon-integer-range": "a = 9223372036854775808\n",
+    "canon-float": "a = 1.5\n",
+    "canon-local-time": "a = 2026-01-01T00:00:00\n",
+    "canon-date-range": "a = 9999-12-31T23:59:59-01:00\n",
+    "canon-mixed-array": "a = [1, {b = 1}]\n",
+}.items():
+    fixture(_slug, lambda w, text=_text: w.canon(text))
+fixture(
+    "canon-value",
+    lambda w: w.run(
+        "ct-canon", data=b'{"record":"ct/bundle/1","bundle":"x","manifest":{"a":null}}\n{"record":"ct/end/1","records":1}\n'
+    ),
+)
+fixture("canon-different", lambda w: w.run("ct-canon", "--check", "--json", "-", data=b"a=1\n"))
+
+# -- OCI ---------------------------------------------------------------------------------------------------------------------
+
+for _slug, _kind in {
+    "oci-layout": "bad-marker",
+    "oci-no-such-image": "bad-empty",
+    "oci-ambiguous": "two-tags",
+    "oci-json": "bad-case",
+    "oci-manifest": "bad-schema",
+    "oci-both-kinds": "bad-both",
+    "oci-digest": "bad-sha512",
+    "oci-media-type": "bad-media-type",
+    "oci-data": "bad-data",
+    "oci-blob-absent": "bad-absent",
+    "oci-size": "bad-size",
+    "oci-artifact": "bad-artifact",
+    "oci-too-large": "bad-large",
+    "metadata-left-out": "labelled",
+}.items():
+    fixture(_slug, lambda w, kind=_kind: w.image(kind))
+fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
+fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
+
+# -- signatures and trust ----------------------------------------------------------------------------------------------------
+
+
+def _keyid(world):
+    """An attestation that the key made and whose keyid names nobody."""
+    bundle = alter.Bundle(world.bundle)
+    value = json.loads(alter.attestation(bundle, world.key))
+    value["signatures"][0]["keyid"] = "SHA256:" + "0" * 64
+    bundle.set_lines([*bundle.lines(), jsonic.canonical(value)])
+    return world.run("ct", "verify", "--json", world.write("b.ctp", bytes(bundle)))
+
+
+def _known(world):
+    """The signer's key is known by name only."""
+    where = world.directory / "known-only"
+    (where / "known").mkdir(mode=0o700, parents=True)
+    (where / "known" / "one.pub").write_bytes(world.store_file("keys/one.pub"))
+    return world.run("ct", "verify", "--json", "a.ctp", env={"CT_HOME": str(where)})
+
+
+def _expired(world):
+    return world.altered("again-signed", env=world.home(**{"keys/one.local": b"Expires: 2020-01-01\n"}))
+
+
+fixture("keyid-mismatch", _keyid)
+fixture("key-ambiguous", lambda w: w.altered("again-signed", env=w.home(**{"trusted/two.pub": w.store_file("keys/two.pub")})))
+fixture("key-unreadable", lambda w: w.altered("again-signed", env=w.home(**{"known/x.pub": b"junk\n"})))
+fixture("signer-unknown", lambda w: w.altered("again-signed", env={"CT_HOME": "/nowhere"}))
+fixture("signer-untrusted", _known)
+fixture("signer-denied", lambda w: w.policy(signers={"denied": [{"key_id": "one"}]}))
+fixture("signer-required", lambda w: w.policy(signers={"allowed": [{"key_id": "*"}, {"key_id": "two", "required": True}]}))
+fixture("threshold", lambda w: w.policy(signers={"threshold": 2}))
+
+# -- policy ------------------------------------------------------------------------------------------------------------------
+
+fixture("key-expired", _expired)
+fixture("signature-too-old", lambda w: w.policy(time={"max_age_days": 1}))
+fixture("suite-not-allowed", lambda w: w.policy(suites={"allowed": ["CT-SIG-02"]}))
+fixture("registry-not-allowed", lambda w: w.policy(registries={"allowed": ["docker.io/*"]}))
+fixture("registry-blocked", lambda w: w.policy("registry-signed", registries={"blocked": ["docker.io/*"]}))
+fixture("base-image-not-allowed", lambda w: w.policy(base_images={"allowed": ["docker.io/*"]}))
+fixture("pin-mismatch", lambda w: w.policy(pin={"image": {"digest": "sha256:" + "0" * 64}}))
+fixture("pin-signer-missing", lambda w: w.policy(pin={"image": {"signers": ["two"]}}))
+fixture("unpinned", lambda w: w.policy(unpinned="deny"))
+fixture("minimum-not-met", lambda w: w.policy(minimum={"image": {"signed_after": "2999-01-01"}}))
+fixture("not-expected", lambda w: w.altered("again-signed", "--expect", "other"))
+fixture("policy-malformed", lambda w: w.run("ct-policy", "--policy", w.write("bad.json", '{"version":"1","signer":{}}')))
+fixture("policy-unreadable", lambda w: w.run("ct-policy", "--policy", "nothing.json"))
+fixture(
+    "policy-exists",
+    lambda w: w.run("ct", "policy", "init", "--yes", "--policy", w.write("there.json", "{}")),
+    "there.json' already",
+)
+fixture("attestation-missing", lambda w: w.policy(require_attestations={"sbom": True}))
+
+# -- keys --------------------------------------------------------------------------------------------------------------------
+
+
+def _locked(world):
+    world.write("pass", "right\n")
+    world.run("ct", "keygen", "--id", "locked", "--passphrase-file", "pass", "--output", "locked")
+    return "./locked/locked.key"
+
+
+def _unsafe(world):
+    env = world.home()
+    (Path(env["CT_HOME"]) / "keys").chmod(0o777)
+    return world.altered("again-signed", env=env)
+
+
+fixture("no-signing-key", lambda w: w.run("ct-sign", env={"CT_HOME": "/nowhere"}))
+fixture("key-not-found", lambda w: w.run("ct-sign", "-k", "nobody"))
+fixture("key-locked", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", w.write("wrong", "wrong\n")))
+fixture("passphrase-missing", lambda w: w.run("ct-sign", "-k", _locked(w), start_new_session=True))
+fixture("passphrase-refused", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", "/dev/null"))
+fixture("store-unsafe", _unsafe)
+fixture("key-malformed", lambda w: w.run("ct", "key", "import", w.write("junk.pub", "junk\n")), "neither PEM nor DER")
+fixture("key-exists", lambda w: w.run("ct", "keygen", "--no-password", "--id", "one"), "already")
+fixture("suite-unknown", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-99"), "no suite is called")
+fixture(
+    "suite-unavailable", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-02"), "CT-SIG-02 needs ml-dsa-87"
+)
+fixture("already-signed", lambda w: w.run("ct-sign", "-k", "one", data=w.opened()))
+fixture("config-malformed", lambda w: w.run("ct-sign", env=w.home(**{"config.toml": b"[defaults]\nkeey = 1\n"})))
+
+
+@pytest.mark.parametrize("slug", FIXTURES)
+def test_finding(slug, world):
+    made = FIXTURES[slug](world)
+    said = made.stdout.decode() + made.stderr.decode()
+    assert made.returncode == errors.CATALOGUE[slug][0], said[-2000:]
+    if WORDS[slug]:
+        assert WORDS[slug] in said
+        return
+    objects = [json.loads(line) for line in made.stdout.splitlines()]
+    found = []
+    for value in objects:
+        # A verdict or a record, an error record, or the finding itself.
+        found += value.get("findings") or [value["finding"] if isinstance(value.get("finding"), dict) else value]
+    there = [one for one in found if one.get("finding") == slug]
+    assert there, said[-2000:]
+    # Which it is, when it fails, decides.
+    status, check, summary, why, *_ = errors.CATALOGUE[slug]
+    assert (there[0]["status"], there[0]["check"], there[0]["summary"], there[0]["why"]) == (status, check, summary, why)
+    if status:
+        assert errors.verdict([one for one in found if "check" in one]) == there[0]
+
+
+def test_every_finding_has_a_fixture():
+    assert sorted({*FIXTURES, *UNREACHABLE}) == sorted(errors.CATALOGUE)
+
+
+def test_every_status_is_reached(world):
+    reached = {errors.CATALOGUE[slug][0] for slug in FIXTURES}
+    child = subprocess.Popen(["ct-write", "--new", "-o", "x.ctp"], stdin=subprocess.PIPE, cwd=world.directory, env=world.env)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    reached.add(child.wait())
+    assert reached == set(errors.STATUSES)
