@@ -30,7 +30,7 @@ is 64 'ct-open: nothing to open' ct-open
 has 'ct/error/1'
 printf '%s\n' '{"record":"ct/error/1","finding":{"finding":"network","status":12,"check":"","summary":"s","context":{},"why":"w","try":[]}}' \
 	'{"record":"ct/end/1","records":1}' >failed
-sed "\$d" opened >cut
+sed "\$d" opened >unended
 printf "{\"record\":\"ct/other/1\"}\n" >other
 for tool in $filters; do
 	is 0 "$tool: an empty stream" "$tool" <empty

@@ -123,7 +123,7 @@ def test_filter_refuses_in_band_and_leaves_nothing_stale(members: dict[str, Any]
 def test_filter_passes_on_what_is_stopped() -> None:
     finding = {"finding": "truncated", "status": 10, "check": "structure", "summary": "", "context": {}, "why": "", "try": []}
     given = record(manifest={"a": 1}, findings=[finding])
-    error = {"record": "ct/error/1", "finding": {**finding, "status": 11, "check": ""}}
+    error = {"record": "ct/error/1", "finding": {**finding, "finding": "file-unreadable", "status": 11, "check": ""}}
     status, (first, second, _) = through(given, error)
     assert (first, second) == (given, error)
     assert status == 11
