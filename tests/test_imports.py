@@ -19,6 +19,7 @@ TOOLS = {path.name: path for path in sorted((ROOT / "tools").glob("ct-*"))}
 
 # The layers, lowest first. Within a layer imports may not run in a circle.
 LAYERS = (
+    {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
     {"b64", "canon", "canonread", "codepoints", "digest", "glob", "jsonic", "reference", "tarball", "text", "times", "tomltext"},
@@ -33,7 +34,7 @@ LAYERS = (
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
     },
     # what people read
-    {"catalogue", "explain", "keyreport", "palette", "progress", "report"},
+    {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -5,12 +5,12 @@ From a file everything but the blobs' bytes is read here; from a pipe only the t
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from cerrotorre import canonread, dsse, jsonic, manifest, statement, tarball
 from cerrotorre.content import CHUNK, Entry, Files, identity, open_file, read, read_exactly
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, finding
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 

@@ -6,12 +6,12 @@ a date. `tag` makes it of what tomllib returns. Every refusal is a Fail with a s
 """
 
 import re
-from typing import Any
 
 from cerrotorre import times
 from cerrotorre.codepoints import first_refused
 from cerrotorre.errors import Fail
 from cerrotorre.text import shown
+from cerrotorre.typed import Any
 
 Document = dict[str, Any]
 

@@ -5,11 +5,11 @@ canonical, and means what was read, is that writing it again gives the same byte
 """
 
 import re
-from typing import Any
 
 from cerrotorre import canon
 from cerrotorre.canon import Document
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 # A bare key, or a string as a key or value has it.
 _KEY = re.compile(r'([A-Za-z0-9_-]+)|"([^"\\]*(?:\\.[^"\\]*)*)"')

@@ -1,10 +1,9 @@
 """One bundle before one policy: the facts, and the rules and findings so far."""
 
-from typing import Any
-
 from cerrotorre import counted, errors, reference
 from cerrotorre.counted import Policy, Signature
 from cerrotorre.errors import Fail, Finding
+from cerrotorre.typed import Any
 
 Rule = dict[str, Any]
 

@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from cerrotorre import owned, places
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 MAX_CONFIG = 64 << 10
 COLORS = ("auto", "always", "never")

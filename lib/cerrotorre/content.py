@@ -6,12 +6,12 @@ read. Bytes are hashed as they pass; several blobs at once where they lie in fil
 
 import os
 import stat
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.typed import Any
 
 CHUNK = 1 << 20
 # Below this, starting threads costs more than it gains.
@@ -64,7 +64,7 @@ class Files:
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[int, str]] = {}
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def fd(self, at: Entry) -> int:
         with self._lock:
@@ -150,6 +150,10 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
+# Buffers between jobs: a fresh one would have to be zeroed, and its pages found, for every bundle.
+_idle: list[bytearray] = []
+
+
 # A job: one blob. keep: its bytes are wanted afterwards. to: offset in the output file.
 Job = dict[str, Any]
 
@@ -170,18 +174,19 @@ def move(
     wrong: dict[int, Finding] = {}
     failures: list[BaseException] = []
     pending = iter(enumerate(jobs))
-    lock = threading.Lock()
+    lock = allocate_lock()
     # An image may lie in more files than can be open at once, so each is closed after its last job.
     left: dict[str, int] = {}
     for job in jobs:
         left[job["at"]["file"]] = left.get(job["at"]["file"], 0) + 1
 
     def work() -> None:
-        buffer = bytearray(CHUNK)
+        buffer = _idle.pop() if _idle else bytearray(CHUNK)
         while not failures:
             with lock:
                 number, job = next(pending, (-1, None))
             if job is None:
+                _idle.append(buffer)
                 return
             try:
                 actual = _move_one(job, files.fd(job["at"]), output, buffer, kept, progress)
@@ -198,7 +203,12 @@ def move(
     threads = 1
     if sum(job["entry"]["size"] for job in jobs) >= PARALLEL:
         threads = min(len(os.sched_getaffinity(0)), len(jobs), 16)
-    others = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    others: list[Any] = []
+    if threads > 1:
+        # Only large bundles need threads, and the start-up of every other would pay for the import.
+        from threading import Thread
+
+        others = [Thread(target=work, daemon=True) for _ in range(threads - 1)]
     for thread in others:
         thread.start()
     work()

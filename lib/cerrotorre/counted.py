@@ -4,12 +4,11 @@ A signature here is what ct-check wrote of a bundle signature: key_id and finger
 trusted, and where they exist expires (the signature's), key_expires and rotated_into (the key's). Pure: now is an argument.
 """
 
-from typing import Any
-
 from cerrotorre import times
 from cerrotorre.glob import matches
 from cerrotorre.policyread import SUITES
 from cerrotorre.reference import match_registry
+from cerrotorre.typed import Any
 
 Signature = dict[str, Any]
 Policy = dict[str, Any]

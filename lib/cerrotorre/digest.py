@@ -1,13 +1,6 @@
 """SHA-256 digests as the OCI image specification spells them: sha256: and 64 lowercase hexadecimal digits."""
 
-from typing import TYPE_CHECKING
-
-# hashlib builds every algorithm it knows when it is imported; the one that is needed is here at once.
-try:
-    from _hashlib import openssl_sha256 as _sha256
-except ImportError:
-    from hashlib import sha256 as _sha256
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _hashlib import HASH
 
@@ -16,7 +9,9 @@ _HEX = frozenset("0123456789abcdef")
 
 def sha256(data: bytes) -> str:
     """The digest of the bytes, "sha256:…"."""
-    return "sha256:" + _sha256(data).hexdigest()
+    digest = hasher()
+    digest.update(data)
+    return "sha256:" + digest.hexdigest()
 
 
 def is_digest(text: object) -> bool:
@@ -26,4 +21,9 @@ def is_digest(text: object) -> bool:
 
 def hasher() -> "HASH":
     """A new SHA-256 object: update(bytes), hexdigest()."""
-    return _sha256()
+    # Loaded only by what hashes: OpenSSL takes 3 ms. hashlib would build every algorithm it knows; the one that is needed is here.
+    try:
+        from _hashlib import openssl_sha256
+    except ImportError:
+        from hashlib import sha256 as openssl_sha256
+    return openssl_sha256()

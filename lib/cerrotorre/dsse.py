@@ -1,9 +1,8 @@
 """DSSE envelopes as one line of canonical JSON (spec/signatures.adoc; secure-systems-lab/dsse, protocol.md and envelope.md)."""
 
-from typing import Any
-
 from cerrotorre import b64, jsonic
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 8

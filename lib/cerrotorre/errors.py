@@ -3,7 +3,7 @@
 A finding is a dict: finding, status, check, summary, context, why, try (spec/verdicts.adoc). Slugs never change meaning.
 """
 
-from typing import Any
+from cerrotorre.typed import Any
 
 Finding = dict[str, Any]
 

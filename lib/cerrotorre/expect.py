@@ -1,10 +1,10 @@
 """`--expect NAME[:VERSION]|REF`: whether a bundle is the one that was asked for (spec/policy.adoc, "The bundle asked for")."""
 
 import re
-from typing import Any
 
 from cerrotorre import reference
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9._/-]{0,127})(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?")
 

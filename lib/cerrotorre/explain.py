@@ -1,10 +1,9 @@
 """What `ct explain` shows of a bundle: package, provenance, content, signatures, attestations and the chain of trust."""
 
-from typing import Any
-
 from cerrotorre import dsse, report, statement
 from cerrotorre.palette import Palette
 from cerrotorre.text import shown, size, with_names
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 

@@ -1,11 +1,11 @@
 """Images on disk: OCI layouts, and the directories that skopeo's dir: transport makes."""
 
 import os
-from typing import Any
 
 from cerrotorre import content, manifest, oci
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 REF_NAME = "org.opencontainers.image.ref.name"
 FULL_NAME = "io.containerd.image.name"

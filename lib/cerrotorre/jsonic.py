@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Callable
 from json.encoder import encode_basestring
-from typing import Any
+
+from cerrotorre.typed import Any
 
 MAX_DEPTH = 64
 # An empty array is two or three bytes of text and some sixty of memory.

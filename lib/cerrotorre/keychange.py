@@ -6,13 +6,13 @@ is ever replaced. An interruption leaves no temporary file.
 
 import os
 import re
-from typing import Any
 
 from cerrotorre import keyfile, keystore, owned, places, privatekey, suites, times
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.keystore import Key
 from cerrotorre.newfile import NewFile, sync_directory
+from cerrotorre.typed import Any
 
 
 def make_directory(path: str) -> None:

@@ -5,10 +5,10 @@ are in `privatekey`.
 """
 
 import re
-from typing import Any
 
 from cerrotorre import b64, suites, times
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 LIMIT = 64 << 10
 # {"key_id": str | None, "suite_id": str, "fingerprint": str, "created": str | None, "publics": [bytes]}

@@ -1,11 +1,11 @@
 """What `ct key` says of keys: for people (spec/keys.adoc has the facts) and as JSON."""
 
 import os
-from typing import Any
 
 from cerrotorre import places, suites, terminal
 from cerrotorre.keystore import Key
 from cerrotorre.text import shown
+from cerrotorre.typed import Any
 
 _TYPES = {"trusted": "public", "known": "known", "host": "host"}
 

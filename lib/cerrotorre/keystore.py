@@ -6,10 +6,10 @@ trusted keys are in <sysconfdir>/cerro/trusted. This module reads; `keychange` w
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from cerrotorre import keyfile, owned, places, suites
 from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.typed import Any
 
 # {"key_id", "suite_id", "fingerprint": str, "publics": [bytes], "components": [component fingerprint], "created": str | None,
 #  "expires", "rotated_into", "note": str | None, "origin": "keys" | "trusted" | "known" | "host", "trusted": bool,

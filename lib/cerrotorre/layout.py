@@ -1,12 +1,12 @@
 """Writing a .ctp: the same member list that bundle.py walks, walked the other way (spec/bundle.adoc)."""
 
 import os
-from typing import Any
 
 from cerrotorre import bundle, manifest, sinks, tarball
 from cerrotorre.content import Entry, Files, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.newfile import NewFile
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 

@@ -1,11 +1,11 @@
 """manifest.toml: its keys and grammar, and the members of a bundle that it determines (spec/bundle.adoc)."""
 
 import re
-from typing import Any
 
 from cerrotorre import jsonic
 from cerrotorre.digest import is_digest
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 Manifest = dict[str, Any]
 

@@ -6,12 +6,12 @@ blobs it moved, and compares.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from cerrotorre import b64, canon, jsonic
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
 from cerrotorre.manifest import MAX_CONTENT, MEDIA_TYPE, METADATA, OCI_INDEX, PLATFORM
+from cerrotorre.typed import Any
 
 Descriptor = dict[str, Any]
 Document = dict[str, Any]

@@ -2,11 +2,11 @@
 
 import os
 import re
-from typing import Any
 
 from cerrotorre import canon, images, manifest, oci
 from cerrotorre.errors import Fail, finding
 from cerrotorre.reference import parse
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 

@@ -1,10 +1,10 @@
 """Marks and colours, as the reader's terminal and locale can show them."""
 
 import os
-from typing import TextIO
 
 from cerrotorre import config
 from cerrotorre.terminal import MARKS, utf8
+from cerrotorre.typed import TextIO
 
 _COLOURS = {"ok": "32", "x": "31", "~": "33", "+": "32", "-": "31", "bold": "1", "dim": "2"}
 

@@ -3,12 +3,11 @@
 Pure: what the store said of the signatures is in the record, now is an argument. All policies given must pass.
 """
 
-from typing import Any
-
 from cerrotorre import counted, errors, expect, reference, signers
 from cerrotorre.case import Case, source_of
 from cerrotorre.counted import Policy
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 CHECKS = ("trust", "policy", "attestations")
 PREDICATES = {

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from cerrotorre import jsonic, policyread, reference
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
+from cerrotorre.typed import Any
 
 # (JSON pointer, what is said of the place)
 Remark = tuple[str, str]

@@ -2,11 +2,11 @@
 
 import json
 import os
-from typing import Any
 
 from cerrotorre import keychange, policyfile, policyread
 from cerrotorre.errors import Fail
 from cerrotorre.policyread import Policy
+from cerrotorre.typed import Any
 
 Key = dict[str, Any]
 

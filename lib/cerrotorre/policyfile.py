@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from cerrotorre import config, owned, places, policyread
 from cerrotorre.errors import Fail
 from cerrotorre.policyread import MAX_POLICY, Policy
+from cerrotorre.typed import Any
 
 
 def load(

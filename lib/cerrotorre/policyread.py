@@ -6,10 +6,10 @@ importing a schema validator costs more than the rest of a verification.
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from cerrotorre import jsonic
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 Policy = dict[str, Any]
 Pointer = tuple[str | int, ...]

@@ -3,10 +3,9 @@
 Bytes to values and back; salt, nonce and seeds come from the caller. There is no stored verifier: the AEAD tag is the check.
 """
 
-from typing import Any
-
 from cerrotorre import keyfile, suites
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 LABEL = "CERRO TORRE PRIVATE KEY"
 VERSION = 1

@@ -2,9 +2,10 @@
 
 import os
 import sys
-import threading
 import time
-from typing import Any
+from _thread import allocate_lock
+
+from cerrotorre.typed import Any
 
 
 class Progress:
@@ -14,7 +15,7 @@ class Progress:
         self._what, self._total, self._done = what, total, 0
         self._begun = time.monotonic()
         self._bar: Any = None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._shown = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def __enter__(self) -> "Progress":

@@ -5,10 +5,10 @@ merely tolerated there refused or spelled one way: a host in upper case, a trail
 """
 
 import re
-from typing import Any
 
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
+from cerrotorre.typed import Any
 
 Reference = dict[str, Any]
 

@@ -3,12 +3,12 @@
 import json
 import re
 import subprocess
-from typing import Any
 
 from cerrotorre import images, oci
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.reference import match_registry, spell
+from cerrotorre.typed import Any
 
 MAX_WORDS = 2000
 

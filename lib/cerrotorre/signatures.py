@@ -10,10 +10,9 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 5. What no store key made is unknown: listed, harmless, useless.
 """
 
-from typing import Any
-
 from cerrotorre import dsse, statement, suites
 from cerrotorre.errors import Finding, finding
+from cerrotorre.typed import Any
 
 Key = dict[str, Any]
 Signature = dict[str, Any]

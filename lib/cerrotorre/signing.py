@@ -1,10 +1,9 @@
 """Making a bundle signature and putting it into a record."""
 
-from typing import Any
-
 from cerrotorre import bundle, canon, dsse, statement, suites, times
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 

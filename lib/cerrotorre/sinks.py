@@ -1,12 +1,12 @@
 """What every sink checks while bytes pass: each blob's digest, each derived member, and the image's own documents."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from cerrotorre import bundle, manifest, oci
 from cerrotorre.content import CHUNK, Entry, Files, Job, mismatch, move, read
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.typed import Any
 
 Record = dict[str, Any]
 Progress = Callable[[int], object] | None

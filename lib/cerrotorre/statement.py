@@ -1,12 +1,12 @@
 """The bundle signature: an in-toto Statement v1 over a manifest and its image (spec/signatures.adoc)."""
 
 import re
-from typing import Any
 
 from cerrotorre import jsonic
 from cerrotorre.digest import is_digest
 from cerrotorre.dsse import PAYLOAD_TYPE
 from cerrotorre.times import is_time
+from cerrotorre.typed import Any
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 BUNDLE_SIGNATURE = "https://cerro-torre.org/attestation/bundle-signature/v1"

@@ -10,16 +10,17 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
 
 from cerrotorre import VERSION, errors, jsonic, times
 from cerrotorre.errors import Fail, Finding
+from cerrotorre.typed import Any, NoReturn
 
 Record = dict[str, Any]
 Options = dict[str, str]
 
 BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
 MAX_LINE = 16 << 20
+PIPE = 64 << 10
 MAX_NAME = 64 << 10
 
 _statuses: list[int] = []
@@ -42,7 +43,10 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         if sys.stdout is None:
             raise OSError("standard output is closed")
-        sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")  # type: ignore[union-attr]
+        # UTF-8 whatever the locale, and as much at a time as a pipe holds: else the stages wake each other for every record.
+        sys.stdout = open(1, "w", PIPE, "utf-8", "strict", "\n", closefd=False)  # noqa: SIM115
+        if sys.stdin is not None:
+            sys.stdin = open(0, buffering=PIPE, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         status = _run(main, usage)
         sys.stdout.flush()

@@ -5,10 +5,10 @@ is walked once before it sees it, and whatever it raises becomes a finding.
 """
 
 import re
-from typing import Any, NoReturn
 
 from cerrotorre.errors import Fail
 from cerrotorre.text import shown
+from cerrotorre.typed import Any, NoReturn
 
 MAX_SIZE = 4 << 20
 MAX_PARTS = 16

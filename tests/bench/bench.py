@@ -27,7 +27,18 @@ def make_image(directory: Path, layers: int, size: int) -> None:
         (blobs / digest).write_bytes(data)
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + digest, "size": len(data)}
 
-    made = [put(os.urandom(size), "layer.v1.tar") for _ in range(layers)]
+    def put_random(size: int) -> dict[str, object]:
+        # A piece at a time: the memory of whoever starts a process counts as that process's own until it has begun.
+        digest, written = hashlib.sha256(), 0
+        with (blobs / "new").open("wb") as file:
+            while written < size:
+                piece = os.urandom(min(MIB, size - written))
+                digest.update(piece)
+                written += file.write(piece)
+        (blobs / "new").rename(blobs / digest.hexdigest())
+        return {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + digest.hexdigest(), "size": size}
+
+    made = [put_random(size) for _ in range(layers)]
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -95,6 +106,7 @@ def main(build: Path, work: Path) -> None:
     copies = [str(work / f"{number}.ctp") for number in range(1000)]
     for copy in copies:
         shutil.copyfile(one, copy)
+    os.sync()
     many = [timed([ct, "verify", *copies])[0] for _ in range(5)]
     print(f"1 MB    1,000 in one call     {spread(many)}  {1000 / statistics.median(many):.0f} a second")
 

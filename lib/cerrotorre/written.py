@@ -1,0 +1,49 @@
+"""What people see of a bundle that was packed or signed (spec/output.adoc): text and its --json twin."""
+
+from cerrotorre import dsse, report, statement
+from cerrotorre.palette import Palette
+from cerrotorre.report import Record
+from cerrotorre.text import shown, size
+
+
+def claimed_signers(record: Record) -> list[Record]:
+    """The predicates of the bundle signatures in a record's envelopes: what has just been written, not what was checked."""
+    found = []
+    for number, entry in enumerate(record.get("attestations", []), 1):
+        if "envelope" in entry:
+            said = statement.claimed(dsse.parse_line(entry["envelope"].encode(), number)[1])
+            if said and said["predicateType"] == statement.BUNDLE_SIGNATURE and isinstance(said.get("predicate"), dict):
+                found.append(said["predicate"])
+    return found
+
+
+def text(record: Record, output: str, word: str, palette: Palette) -> str:
+    """What was packed or signed."""
+    manifest, image = record["manifest"], record["manifest"]["image"]
+    layers = [entry for entry in record["content"] if entry["role"] == "layer"]
+    count = len(image.get("layers", layers))
+    total = size(sum(entry["size"] for entry in layers))
+    where = ", ".join(image["platforms"]) or "no platform"
+    plural = "" if count == 1 else "s"
+    arrow = palette.mark("->")
+    head = f"{palette.mark('ok')} {word.capitalize()} {shown(manifest['name'])}:{shown(manifest['version'])} {arrow} {shown(output)}\n"
+    pairs = [
+        ("Image", f"{manifest['image_digest']}  ({count} layer{plural}, {total}, {where})"),
+        ("Manifest", record["manifest_digest"]),
+    ]
+    signers = claimed_signers(record)
+    pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
+    return (
+        head + report.fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + report.notes(record, palette)
+    )
+
+
+def as_json(record: Record, output: str, word: str) -> str:
+    """The same facts as an object."""
+    manifest = record["manifest"]
+    facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
+    signers = [
+        {key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)
+    ]
+    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"]}
+    return report.json_line({"action": word, "output": output, **facts, **rest})
