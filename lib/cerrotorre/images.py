@@ -2,7 +2,7 @@
 
 import os
 
-from cerrotorre import content, manifest, oci
+from cerrotorre import content, manifest, oci, platforms
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
@@ -132,7 +132,7 @@ def select(source: Source, wanted: str) -> oci.Descriptor:
     if root["mediaType"] not in oci.INDEXES:
         return root
     doc = oci.read_index(source.read(root), root["mediaType"], root["digest"])
-    return oci.choose(doc, wanted, source.read)
+    return platforms.choose(doc, wanted, source.read)
 
 
 def foreign_urls(root: oci.Descriptor, read: oci.Reader, seen: set[str] | None = None) -> dict[str, list[str]]:

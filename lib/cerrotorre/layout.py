@@ -2,7 +2,7 @@
 
 import os
 
-from cerrotorre import bundle, manifest, sinks, tarball
+from cerrotorre import manifest, recorded, sinks, tarball
 from cerrotorre.content import Entry, Files, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.newfile import NewFile
@@ -15,9 +15,9 @@ class Layout:
     """What a record's bundle consists of: `small` members with their bytes, then the blobs. Raises Fail for a bad record."""
 
     def __init__(self, record: Record) -> None:
-        self.manifest, _, self.derived = bundle.derive(record)
+        self.manifest, _, self.derived = recorded.derive(record)
         (_, summary), *derived = self.derived
-        lines = [line + b"\n" for _, line, _ in bundle.attestations(record)]
+        lines = [line + b"\n" for _, line, _ in recorded.attestations(record)]
         attestations = b"".join(lines)
         if len(attestations) > manifest.MAX_ATTESTATIONS:
             raise Fail("too-large", f"attestations.jsonl would be {len(attestations)} bytes")

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from cerrotorre import images, oci
+from cerrotorre import images, oci, platforms
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.reference import match_registry, spell
@@ -86,7 +86,7 @@ def fetch(
     provenance = {"source": spell(reference), "registry": reference["host"]}
     if root["mediaType"] in oci.INDEXES and platform != "all":
         provenance["index_digest"] = root["digest"]
-        root = oci.choose(oci.read_index(data, root["mediaType"], root["digest"]), platform, remote.read)
+        root = platforms.choose(oci.read_index(data, root["mediaType"], root["digest"]), platform, remote.read)
     remote.copy(root["digest"], directory, root["mediaType"] in oci.INDEXES)
     source = images.skopeo_directory(directory)
     if source.root["digest"] != root["digest"]:

@@ -1,6 +1,6 @@
 """Making a bundle signature and putting it into a record."""
 
-from cerrotorre import bundle, canon, dsse, statement, suites, times
+from cerrotorre import canon, dsse, recorded, statement, suites, times
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
@@ -23,9 +23,9 @@ def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | Non
     canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
-    parsed, digest, _ = bundle.derive(record)
+    parsed, digest, _ = recorded.derive(record)
     lines, signers = [], []
-    for kind, line, envelope in bundle.attestations(record):
+    for kind, line, envelope in recorded.attestations(record):
         said = statement.claimed(envelope) if kind == "envelope" else None
         if said and said["predicateType"] == statement.BUNDLE_SIGNATURE:
             predicate = said.get("predicate")

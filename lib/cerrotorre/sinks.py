@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from cerrotorre import bundle, manifest, oci
+from cerrotorre import bundle, manifest, oci, recorded
 from cerrotorre.content import CHUNK, Entry, Files, Job, mismatch, move, read
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding, finding
@@ -34,7 +34,7 @@ def jobs(content: list[Entry], places: list[int] | None = None) -> list[Job]:
 
 def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
     """Hash a bundle that lies in files, and compare what the manifest determines. Returns what is wrong."""
-    parsed, _, derived = bundle.derive(record)
+    parsed, _, derived = recorded.derive(record)
     if not record.get("derived"):
         raise Fail("record-inconsistent", "no derived members")
     files = Files()
@@ -49,7 +49,7 @@ def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
 
 
 def altered(record: Record, derived: list[tuple[str, bytes]], files: Files) -> list[Finding]:
-    """The derived members that lie in a file and are not what the manifest gives (`derived` of bundle.derive)."""
+    """The derived members that lie in a file and are not what the manifest gives (`derived` of recorded.derive)."""
     return [
         bundle.derived_mismatch(name, record)
         for place, (name, data) in zip(record.get("derived") or (), derived[1:], strict=False)
@@ -59,7 +59,7 @@ def altered(record: Record, derived: list[tuple[str, bytes]], files: Files) -> l
 
 def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Finding]:
     """Read a piped bundle on from its trust members to its end: member list, derived members, every blob."""
-    parsed, _, derived = bundle.derive(record)
+    parsed, _, derived = recorded.derive(record)
     reader = bundle.PipeReader(fd, record["content"][0]["at"]["offset"])
     wanted = documents(parsed["content"])
     findings: list[Finding] = []

@@ -4,7 +4,6 @@ A stream is one JSON object a line and ends with {"record":"ct/end/1","records":
 another count, is broken: the tool says so and exits 70 (spec/records.adoc).
 """
 
-import getopt
 import os
 import stat
 import sys
@@ -16,7 +15,6 @@ from cerrotorre.errors import Fail, Finding
 from cerrotorre.typed import Any, NoReturn
 
 Record = dict[str, Any]
-Options = dict[str, str]
 
 BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
 MAX_LINE = 16 << 20
@@ -141,54 +139,12 @@ def _mutter(text: str) -> None:
         pass
 
 
-def options(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
-    """Options and operands by POSIX guidelines, long names beside them. Raises Fail usage.
-
-    Returns {"k": value, "json": ""} under the names given, without dashes; an option given twice keeps the last. `operands`
-    is the most that may follow.
-    """
-    # getopt would also take a long option's beginning, which the next version's options could make ambiguous.
-    before_end = argv[: argv.index("--")] if "--" in argv else argv
-    for argument in before_end:
-        name = argument.partition("=")[0]
-        if name.startswith("--") and name[2:] not in [known.rstrip("=") for known in long]:
-            raise Fail("usage", f"unknown option {name}")
-    try:
-        found, rest = getopt.getopt(argv, short, long)
-    except getopt.GetoptError as error:
-        raise Fail("usage", str(error)) from None
-    if operands is not None and len(rest) > operands:
-        raise Fail("usage", f"unexpected operand {rest[operands]!r}")
-    return {name.lstrip("-"): value for name, value in found}, rest
-
-
-def number(text: str, option: str) -> int:
-    """A descriptor's number. Raises Fail usage."""
-    if not (text.isdecimal() and text.isascii() and len(text) < 5):
-        raise Fail("usage", f"{option}: {text!r} is not a descriptor")
-    return int(text)
-
-
 def written_time() -> str:
     """The time that is written into what is made: SOURCE_DATE_EPOCH, else the clock (never what verification takes for now)."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     if fixed and not (fixed.isascii() and fixed.isdecimal() and len(fixed) < 12):
         raise Fail("usage", f"SOURCE_DATE_EPOCH {fixed!r} is not a number of seconds")
     return times.spell(int(fixed) if fixed else int(time.time()))
-
-
-def mixed_options(argv: list[str], short: str, long: list[str]) -> tuple[Options, list[str]]:
-    """As `options`, with options after operands too, as people type them; after `--` there are operands only."""
-    end = argv.index("--") if "--" in argv else len(argv)
-    found: Options = {}
-    operands: list[str] = []
-    rest = argv[:end]
-    while rest:
-        more, rest = options(rest, short, long)
-        found |= more
-        operands += rest[:1]
-        rest = rest[1:]
-    return found, operands + argv[end + 1 :]
 
 
 def write(text: str) -> None:

@@ -1,0 +1,55 @@
+"""Which image of a multi-platform index is meant (spec/bundle.adoc, "The image")."""
+
+import re
+from collections.abc import Iterator
+
+from cerrotorre import oci
+from cerrotorre.errors import Fail
+from cerrotorre.oci import Descriptor, Document, Reader
+
+
+def candidates(doc: Document, read: Reader, depth: int = 0, seen: set[str] | None = None) -> Iterator[tuple[str, Descriptor]]:
+    """(platform, descriptor) of every image in an index, nested ones too, in order."""
+    if depth > oci.MAX_DEPTH:
+        raise Fail("oci-too-large", f"indexes nested deeper than {oci.MAX_DEPTH}")
+    # A document is opened once: indexes that name each other many times would multiply.
+    seen = set() if seen is None else seen
+    for child in doc["manifests"]:
+        if child["mediaType"] in oci.INDEXES:
+            if child["digest"] not in seen:
+                seen.add(child["digest"])
+                inner = oci.read_index(read(child), child["mediaType"], child["digest"])
+                yield from candidates(inner, read, depth + 1, seen)
+        elif child["mediaType"] in oci.MANIFESTS:
+            where = oci.platform(child.get("platform"))
+            if where is None and "platform" not in child and child["digest"] not in seen:
+                seen.add(child["digest"])
+                inner = oci.read_manifest(read(child), child["mediaType"], child["digest"])
+                if inner["config"]["mediaType"] in oci.CONFIGS:
+                    where = oci.platform(oci.read_config(read(inner["config"]), inner["config"]["digest"]))
+            if where:
+                yield where, child
+
+
+def choose(doc: Document, wanted: str, read: Reader) -> Descriptor:
+    """The image of an index for `wanted`, os/arch[/variant]: the exact one, else the first that differs in variant only.
+
+    A variant that was asked for must be there. Raises Fail oci-platform.
+    """
+    found = list(candidates(doc, read))
+    for where, child in found:
+        if where == wanted:
+            return child
+    if wanted.count("/") == 1:
+        for where, child in found:
+            if where.startswith(wanted + "/"):
+                return child
+    there = ", ".join(dict.fromkeys(where for where, _ in found)) or "none"
+    raise Fail("oci-platform", f"no image for {wanted}", Expected=wanted, Actual=there)
+
+
+def host_platform(machine: str) -> str:
+    """The platform of a Linux host by its machine name, in OCI's (Go's) words."""
+    names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i386": "386", "i686": "386"}
+    names |= {"ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "loongarch64": "loong64"}
+    return "linux/" + names.get(machine, re.sub(r"[^a-z0-9_]", "", machine.lower()) or "unknown")
