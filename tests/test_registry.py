@@ -197,3 +197,18 @@ def test_an_interrupted_fetch_leaves_nothing(registry, home):
     subprocess.run(["kill", "-s", "INT", "--", f"-{child.pid}"], check=True)
     assert child.wait(10) == 130 or child.returncode == -signal.SIGINT
     assert left(home) == []
+
+
+def test_what_lies_here_is_not_asked_of_a_registry(tmp_path):
+    subprocess.run(["python3", "-B", HERE / "images.py", "single", tmp_path / "layout"], check=True)
+    (tmp_path / "x.ctp").write_bytes(b"")
+    (tmp_path / "home").mkdir(mode=0o700)
+    for image, said in (
+        ("layout", "oci:layout"),
+        ("./layout", "oci:./layout"),
+        ("x.ctp", "a file"),
+        ("oci-archive:x.tar", "oci:DIR:TAG"),
+        ("docker-daemon:nginx:latest", "oci:DIR:TAG"),
+    ):
+        made = run(tmp_path, "pack", "--no-sign", image, "-o", "y.ctp", status=64)
+        assert said in made.stderr

@@ -37,8 +37,8 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "file-unreadable": (11, "", "a file cannot be read", "The operating system refused or the file is not there."),
     "file-unwritable": (11, "", "a file cannot be written", "The operating system refused, or the disk is full. No partial file was left."),
     "file-changed": (11, "", "a file changed while it was read", "Its identity (device, inode, size, times) is not what it was when reading began, so nothing that was learnt of it holds."),
-    "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read; a directory, device or socket is refused."),
-    "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are below."),
+    "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read, and only regular files are replaced; a directory, device or socket is refused."),
+    "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above. One without TLS must be named in [registries] insecure of config.toml."),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),
@@ -107,10 +107,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "key-unreadable": (0, "signatures", "a key file in the store is unusable", "It is not a well-formed public key file, so it is passed over."),
     # -- trust ---------------------------------------------------------------------------------------------------------
     "signer-unknown": (3, "trust", "signed by nobody you know", "No signature was made by a key in your store.", "ct explain FILE --signers", "ct key import KEY.pub --trust"),
-    "signer-untrusted": (3, "trust", "key not trusted", "The signature is genuine, but no rule of your policy admits this key.", "ct explain FILE --signers", "ct policy add-signer SIGNER"),
+    "signer-untrusted": (3, "trust", "key not trusted", "The signature is genuine, but no rule of your policy admits this key.", "ct explain FILE --signers", "ct policy add-signer --policy POLICY SIGNER"),
     "signer-denied": (3, "trust", "signer denied", "The policy denies this key."),
     "signer-required": (3, "trust", "a required signer is missing", "The policy requires a signature that admits this entry, and none counts."),
-    "threshold": (3, "trust", "too few signers", "The policy asks for more distinct signers than have counted signatures."),
+    "threshold": (3, "trust", "too few signers", "The policy asks for more distinct signers than have counted signatures.", "ct explain FILE --signers"),
     # -- policy --------------------------------------------------------------------------------------------------------
     "signature-expired": (4, "policy", "the signature has expired", "The signer set an end to it, and that time has passed."),
     "key-expired": (4, "policy", "the key had expired when it signed", "The signature's own time is after the key's expiry."),
@@ -125,8 +125,8 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "unpinned": (4, "policy", "no pin names this bundle", "The policy refuses whatever it does not pin."),
     "minimum-not-met": (4, "policy", "older than the policy's minimum", "The policy refuses signatures of this name made before a date (rollback protection)."),
     "not-expected": (4, "policy", "not the bundle that was asked for", "It may be valid, but --expect names another."),
-    "policy-malformed": (10, "", "the policy is not well-formed", "A typo in a trust policy must be an error, never a rule that silently does nothing.", "ct policy check"),
-    "policy-unreadable": (11, "", "the policy cannot be read", "A policy that was named and is missing, or cannot be read, is never taken for no policy."),
+    "policy-malformed": (10, "", "the policy is not well-formed", "A typo in a trust policy must be an error, never a rule that silently does nothing.", "ct policy check POLICY"),
+    "policy-unreadable": (11, "", "the policy cannot be read", "A policy that was named and is missing, or cannot be read, is never taken for no policy.", "ct policy init --policy POLICY"),
     "policy-exists": (64, "", "there is a policy already", "A policy is never overwritten: its rules would be lost without a word.", "ct policy show", "ct policy add-signer ID"),
     # -- attestations --------------------------------------------------------------------------------------------------
     "attestation-missing": (5, "attestations", "a required attestation is missing", "The policy requires it and it is absent or does not count."),
@@ -145,7 +145,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "suite-unknown": (64, "", "no such suite", "The suite is not one this program has.", "CT-SIG-01"),
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
-    "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key."),
+    "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing."),
 }  # fmt: skip
 

@@ -109,6 +109,29 @@ def layout(directory: str, wanted: str | None) -> Source:
     return Source(directory, found[0])
 
 
+_TRANSPORTS = (
+    "docker-archive:",
+    "docker-daemon:",
+    "oci-archive:",
+    "containers-storage:",
+    "dir:",
+    "sif:",
+    "ostree:",
+    "tarball:",
+)
+
+
+def refuse_local(image: str) -> None:
+    """Raise Fail reference for what is meant to lie here and would be read as a repository of Docker Hub."""
+    if image.startswith(_TRANSPORTS):
+        transport = image.partition(":")[0]
+        raise Fail("reference", f"{transport}: is no source here", Reference=image, Instead=f"skopeo copy {image} oci:DIR:TAG")
+    if os.path.exists(f"{image}/oci-layout"):
+        raise Fail("reference", "that is a layout's directory", Reference=image, Instead=f"oci:{image}")
+    if image.endswith((".ctp", ".tar")) and os.path.exists(image):
+        raise Fail("reference", "that is a file, not an image layout or a reference", Reference=image)
+
+
 def skopeo_directory(directory: str) -> Directory:
     """The image that skopeo put into a directory. Its own mediaType is all that says what it is."""
     data = read_whole(f"{directory}/manifest.json", oci.MAX_DOCUMENT + 1)

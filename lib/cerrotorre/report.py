@@ -12,7 +12,8 @@ PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content
 # What a proposed command is for, where the command does not say it.
 _PURPOSES = {
     "ct explain FILE --signers": "To see who signed",
-    "ct policy add-signer SIGNER": "If its owner confirms the fingerprint to you by another way",
+    "ct policy add-signer --policy POLICY SIGNER": "If its owner confirms the fingerprint to you by another way",
+    "ct key trust SIGNER": "If its owner confirms the fingerprint to you by another way",
     "ct key import KEY.pub --trust": "If you have a signer's key by a way you trust",
     "ct keygen": "To make a key",
     "ct key list": "To see your keys",

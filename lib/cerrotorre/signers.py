@@ -43,6 +43,9 @@ def _admitted(case: Case, refused: list[tuple[Signature, Reason | None]], lifted
     for signature, reason in refused:
         if reason and reason[0] == "signer-untrusted":
             case.refuse(reason[0], reason[2], reason[1], **_of(signature))
+            if reason[1] == "signers":
+                # The key lies in known/: it is the store that does not trust it, and no policy can.
+                case.findings[-1]["try"] = ["ct explain FILE --signers", "ct key trust SIGNER"]
     return False
 
 

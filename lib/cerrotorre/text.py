@@ -31,8 +31,13 @@ def quoted(text: str) -> str:
 
 
 def with_names(command: str, names: dict[str, object]) -> str:
-    """A command that a finding proposes, its FILE and SIGNER being those of the finding's context."""
-    for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer")):
+    """A command that a finding proposes, its FILE, SIGNER and POLICY being those of the finding's context.
+
+    The policy in its usual place is `policy.json`, and needs no naming.
+    """
+    if names.get("Policy", "policy.json") == "policy.json":
+        command = command.replace(" --policy POLICY", "").replace(" POLICY", "")
+    for mark, name in (("FILE", "Bundle"), ("SIGNER", "Signer"), ("POLICY", "Policy")):
         if names.get(name):
             words = [quoted(str(names[name])) if word == mark else word for word in command.split(" ")]
             command = " ".join(words)
