@@ -74,7 +74,13 @@ def run(directory: Path, *arguments: str, status: int = 0, **env: str) -> subpro
     made = subprocess.run(
         [CT, *arguments],
         cwd=directory,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "CT_HOME": str(directory / "home"), "LC_ALL": "C.UTF-8", **env},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(directory / "home"),
+            "CT_HOME": str(directory / "home"),
+            "LC_ALL": "C.UTF-8",
+            **env,
+        },
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -185,7 +191,7 @@ def test_an_interrupted_fetch_leaves_nothing(registry, home):
     # A skopeo that never comes back.
     (tools / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
     (tools / "skopeo").chmod(0o755)
-    environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home), "CT_HOME": str(home / "home")}
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home / "home"), "CT_HOME": str(home / "home")}
     child = subprocess.Popen(
         [CT, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp"],
         cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
