@@ -128,12 +128,15 @@ BY_RULE = {
 }
 
 
-def listed(version: str) -> list[str]:
+def listed(version: str, kind: str) -> list[str]:
+    """The files of toml-test's own list; without the vectors one that is not there, which the fixture skips visibly."""
     path = VECTORS / "toml-test" / f"files-toml-{version}"
-    return [line for line in path.read_text().split() if line.endswith(".toml")] if path.is_file() else []
+    if not VECTORS.is_dir():
+        return [f"{kind}absent"]
+    return [line for line in path.read_text().split() if line.startswith(kind) and line.endswith(".toml")]
 
 
-@pytest.mark.parametrize("file", [line for line in listed("1.0.0") if line.startswith("valid/")])
+@pytest.mark.parametrize("file", listed("1.0.0", "valid/"))
 def test_toml_test_valid(file: str, vectors: Path) -> None:
     import tomllib
 
@@ -152,7 +155,7 @@ def test_toml_test_valid(file: str, vectors: Path) -> None:
     canonread.read(canonical)
 
 
-@pytest.mark.parametrize("file", [line for line in listed("1.0.0") if line.startswith("invalid/")])
+@pytest.mark.parametrize("file", listed("1.0.0", "invalid/"))
 def test_toml_test_invalid(file: str, vectors: Path) -> None:
     from cerrotorre.errors import Fail
 
@@ -176,7 +179,7 @@ def test_toml_1_1_is_refused_whatever_tomllib_reads(vectors: Path, monkeypatch: 
 
     if reads(b'a = "\\e"'):
         pytest.skip("this tomllib reads TOML 1.1")
-    files = sorted(file for file in set(listed("1.1.0")) - set(listed("1.0.0")) if file.startswith("valid/"))
+    files = sorted(set(listed("1.1.0", "valid/")) - set(listed("1.0.0", "valid/")))
     texts = [data for file in files if not reads(data := (vectors / "toml-test" / file).read_bytes())]
     assert len(texts) > 8
     monkeypatch.setattr(tomllib, "loads", lambda *_, **__: pytest.fail("tomllib was asked"))
