@@ -34,6 +34,7 @@ class NewFile:
             if os.path.exists(self.path) and not stat.S_ISREG(os.stat(self.path).st_mode):
                 raise Fail("not-a-file", f"'{self._shown()}' is there and is not a regular file", File=self._shown())
             self.fd = self._open()
+            self._source = self._named or b"/proc/self/fd/%d" % self.fd
         except OSError as error:
             raise self._fail(error) from None
         return self
@@ -53,7 +54,15 @@ class NewFile:
 
     def _link(self, path: bytes) -> None:
         # Python calls linkat(2), which alone follows the link in /proc, only where a directory is given.
-        os.link(b"/proc/self/fd/%d" % self.fd, path, src_dir_fd=self.fd, follow_symlinks=True)
+        os.link(self._source, path, src_dir_fd=self.fd, follow_symlinks=True)
+
+    def _rename(self) -> None:
+        if os.path.exists(self.path):
+            # What nobody else could read stays so.
+            os.fchmod(self.fd, stat.S_IMODE(os.stat(self.path).st_mode) & 0o777)
+            os.fsync(self.fd)
+        os.rename(self._named or b"", self.path)
+        self._named = None
 
     def commit(self, *, replace: bool = True, sync: bool = False) -> None:
         """Give the file its name. A file that replaces another is fsynced first; `sync`: so is a new one, and the directory.
@@ -63,22 +72,18 @@ class NewFile:
         try:
             if sync:
                 os.fsync(self.fd)
-            try:
-                # link(2) fails where rename(2) would replace.
-                if self._named is None:
+            if replace and self._named is not None:
+                # rename(2) makes and replaces alike, also where there are no links (FAT, as on most USB sticks).
+                self._rename()
+            else:
+                try:
+                    # link(2) fails where rename(2) would replace.
                     self._link(self.path)
-                else:
-                    os.link(self._named, self.path)
-            except FileExistsError:
-                if not replace:
-                    raise
-                # What nobody else could read stays so.
-                os.fchmod(self.fd, stat.S_IMODE(os.stat(self.path).st_mode) & 0o777)
-                os.fsync(self.fd)
-                if self._named is None:
+                except FileExistsError:
+                    if not replace:
+                        raise
                     self._link(self._name_it())
-                os.rename(self._named or b"", self.path)
-                self._named = None
+                    self._rename()
             if sync:
                 sync_directory(self._directory)
         except FileExistsError:

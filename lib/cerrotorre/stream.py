@@ -60,7 +60,7 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
 
 def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
     try:
-        arguments = [os.fsencode(argument).decode("utf-8") for argument in sys.argv[1:]]
+        arguments = _arguments()
         if arguments in (["-h"], ["--help"]):
             write(usage.rstrip() + "\n")
             return 0
@@ -69,8 +69,6 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
             return 0
         status = main(arguments)
         return errors.worst(_statuses) if status is None else status
-    except UnicodeDecodeError:
-        made = errors.finding("usage", "an argument is not UTF-8")
     except Fail as fail:
         made = fail.finding
     except OSError:
@@ -89,6 +87,13 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
         if made["finding"] == "usage":
             _mutter(usage.partition("\n\n")[0] + "\n")
     return int(made["status"])
+
+
+def _arguments() -> list[str]:
+    try:
+        return [os.fsencode(argument).decode("utf-8") for argument in sys.argv[1:]]
+    except UnicodeDecodeError:
+        raise Fail("usage", "an argument is not UTF-8") from None
 
 
 def plain() -> None:

@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all, also where the file system has neither unnamed files nor links (FAT)."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(params=["unnamed", "named", "no links"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the file system can do."""
+    real: Callable[..., int] = os.open
+
+    def plain_open(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "no unnamed files")
+        return real(path, flags, *rest, **more)
+
+    def no_link(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    if request.param != "unnamed":
+        monkeypatch.setattr(os, "open", plain_open)
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", no_link)
+    return str(request.param)
+
+
+def write(path: Path, data: bytes, **more: bool) -> None:
+    from cerrotorre.newfile import NewFile
+
+    with NewFile(str(path)) as new:
+        os.write(new.fd, data)
+        new.commit(**more)
+
+
+def test_makes_and_replaces(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.ctp"
+    write(path, b"one")
+    path.chmod(0o600)
+    write(path, b"two", sync=True)
+    assert path.read_bytes() == b"two" and path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["x.ctp"]
+
+
+def test_without_replacing(kind: str, tmp_path: Path) -> None:
+    from cerrotorre.errors import Fail
+
+    path = tmp_path / "one.key"
+    path.write_bytes(b"old")
+    with pytest.raises(Fail if kind == "no links" else FileExistsError):
+        write(path, b"new", replace=False)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["one.key"]
+    if kind != "no links":
+        write(tmp_path / "two.key", b"new", replace=False)
+        assert sorted(os.listdir(tmp_path)) == ["one.key", "two.key"]
+
+
+def test_without_a_commit_nothing_is_left(kind: str, tmp_path: Path) -> None:
+    from cerrotorre.newfile import NewFile
+
+    with pytest.raises(ZeroDivisionError), NewFile(str(tmp_path / "x")):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
