@@ -140,7 +140,7 @@ def test_where_it_lies() -> None:
 
 
 def test_the_example_in_the_manual_is_valid(home: Path) -> None:
-    page = (ROOT / "man" / "cerro-config.5").read_text()
+    page = (ROOT / "man" / "ct-config.5").read_text()
     [example] = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", page, re.DOTALL | re.MULTILINE)
     settings = read(home, example)
     assert all(settings.values())

@@ -317,8 +317,8 @@ def test_buildah_pull(image: Path, storage: Path) -> None:
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The script of cerro-by-hand(7), as it stands there."""
-    found = re.search(r"^\.Bd -literal\n(.*?)^\.Ed$", (ROOT / "man" / "cerro-by-hand.7").read_text(), re.M | re.S)
+    """The script of ct-by-hand(7), as it stands there."""
+    found = re.search(r"^\.Bd -literal\n(.*?)^\.Ed$", (ROOT / "man" / "ct-by-hand.7").read_text(), re.M | re.S)
     assert found
     path = tmp_path_factory.mktemp("hand") / "by-hand"
     path.write_text("\n".join(map(docs.plain, found[1].splitlines())) + "\n")
@@ -383,7 +383,7 @@ def test_by_hand_with_two_signers_and_an_attestation(script: Path, image: Path, 
 
 def test_the_page_renders_the_script(script: Path) -> None:
     needs("mandoc")
-    made = run("mandoc", "-Tutf8", "-O", "width=200", ROOT / "man" / "cerro-by-hand.7").stdout
+    made = run("mandoc", "-Tutf8", "-O", "width=200", ROOT / "man" / "ct-by-hand.7").stdout
     shown = [re.sub(".\b", "", line).strip() for line in made.splitlines()]
     for line in script.read_text().splitlines():
         assert line.strip() in shown, line

@@ -485,10 +485,10 @@ def examples(page: str) -> list[str]:
 
 
 def test_every_policy_in_the_manual_is_a_policy() -> None:
-    found = [example for example in examples("cerro-policy.5") if example.startswith("{")]
+    found = [example for example in examples("ct-policy.5") if example.startswith("{")]
     assert len(found) == 4
     for example in found:
-        policyread.read(example.encode(), "cerro-policy(5)")
+        policyread.read(example.encode(), "ct-policy(5)")
         assert policycheck.schema_errors(example.encode()) == []
 
 
@@ -508,7 +508,7 @@ def test_every_member_is_in_the_manual_and_the_specification() -> None:
         for part in (schema, *schema["properties"].values(), *schema["$defs"].values())
         for name in part.get("properties", {})
     }
-    for page in ("man/cerro-policy.5", "spec/policy.adoc"):
+    for page in ("man/ct-policy.5", "spec/policy.adoc"):
         text = (ROOT / page).read_text()
         assert [name for name in sorted(members) if name not in text] == []
 
