@@ -1,5 +1,6 @@
 """The documentation says what the programs say: pages, README, exit statuses, findings, examples that run."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -74,6 +75,7 @@ def test_ct_lists_every_command() -> None:
 
 def test_findings_page_is_the_catalogue() -> None:
     assert findings_page.PAGE.read_text() == findings_page.page(), "python3 tests/findings_page.py --write"
+    assert findings_page.SPEC.read_text() == findings_page.spec(), "python3 tests/findings_page.py --write"
 
 
 # -- README ------------------------------------------------------------------------------------------------------------------
@@ -115,6 +117,16 @@ def test_exit_status_tables() -> None:
     assert statuses(README, r"^\| (\d+) \| (\S+) \| (.+) \|$") == errors.STATUSES
     assert statuses((MAN / "ct.1").read_text(), r"^\.It (\d+) (\S+)\n(.+)$") == errors.STATUSES
     assert statuses((ROOT / "spec/verdicts.adoc").read_text(), r"^\| (\d+) \| (\S+) \| (.+)$") == errors.STATUSES
+
+
+def test_suites_text_is_the_registry() -> None:
+    registry = json.loads((ROOT / "spec/crypto-suites.json").read_text())
+    text = (ROOT / "spec/suites.adoc").read_text()
+    for name, suite in registry["suites"].items():
+        made = ", ".join(registry["algorithms"][algorithm]["name"] for algorithm in suite["signatures"])
+        assert f"| {name} | {made} | {suite['status']} | {suite['rank']} | {suite['backend'] or 'none yet'}\n" in text
+    for algorithm in registry["algorithms"].values():
+        assert "| " + " | ".join(str(value) for value in algorithm.values()) + "\n" in text
 
 
 def is_slug(word: str) -> bool:
