@@ -1,6 +1,7 @@
 """What the documentation is derived from or tested against: usage texts, the command list, the manual pages. Standard library only."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -124,3 +125,7 @@ def podman_environment(directory: Path) -> dict[str, str]:
     storage.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{directory}/run"\ngraphroot = "{directory}/graph"\n')
     containers.write_text('[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
     return {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
