@@ -8,6 +8,7 @@ import sys
 
 import docs
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(docs.ROOT / "lib"))
 from cerrotorre.settings import SETTINGS  # noqa: E402
 

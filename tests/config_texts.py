@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "lib"))
 
 from cerrotorre.settings import SECTIONS, SETTINGS, Setting  # noqa: E402

@@ -115,7 +115,7 @@ def test_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[crypto]\nml_dsa = 'openssl'\n", "crypto.ml_dsa"),
         ("[crypto]\nml_dsa = 'liboqs'\n", "crypto.liboqs"),
         ("[crypto]\nliboqs = 'lib/liboqs.so'\n", "crypto.liboqs"),
-        ("[cache]\ndir = \"a\\nb\"\n", "cache.dir"),
+        ('[cache]\ndir = "a\\nb"\n', "cache.dir"),
     ],
 )
 def test_a_setting_that_is_none_is_an_error(home: Path, text: str, key: str) -> None:

@@ -85,7 +85,10 @@ def test_show(home: Path) -> None:
 def test_a_setting_that_does_nothing_is_said_to(home: Path) -> None:
     write(home, '[defaults]\nruntime = "podman"\nsuite = "CT-SIG-01"\n')
     lines = ct(home, "config", "show").stdout.splitlines()
-    assert [line.partition(";")[2] for line in lines if "podman" in line or "CT-SIG" in line] == ["", " no command reads it yet"]
+    assert [line.partition(";")[2] for line in lines if "podman" in line or "CT-SIG" in line] == [
+        "",
+        " no command reads it yet",
+    ]
 
 
 def test_path(home: Path) -> None:
@@ -103,7 +106,11 @@ def test_check(home: Path) -> None:
     assert "line 3: output.fromat: " in made.stderr and "did you mean [output] format?" in made.stderr
     assert "line 4: output.color: 1 instead of one of auto, always, never" in made.stderr
     made = ct(home, "config", "check", "--json", status=10)
-    assert [json.loads(line)["context"]["Key"] for line in made.stdout.splitlines()] == ["outptu", "output.fromat", "output.color"]
+    assert [json.loads(line)["context"]["Key"] for line in made.stdout.splitlines()] == [
+        "outptu",
+        "output.fromat",
+        "output.color",
+    ]
     assert made.stderr == ""
     # Without a TOML there is nothing to list.
     write(home, "[output\n")
@@ -162,17 +169,13 @@ def test_a_change_changes_nothing_else(home: Path, layout: str, key: str) -> Non
     old = tomllib.loads(before)
     section, _, name = key.partition(".")
     for value in (VALUES[key], None):
-        try:
-            changed = configedit.change(key, value)
-        except Fail as fail:
-            # It may decline what it cannot do, and then it has done nothing; of what people write it does all.
-            assert fail.finding["status"] == 70 and layout in ("dotted", "inline") and path.read_bytes() == before.encode()
-            return
+        changed = configedit.change(key, value)
         after = path.read_bytes().decode()
         wanted = {**old, section: {**old.get(section, {}), name: value}}
         if value is None:
             del wanted[section][name]
-        assert tomllib.loads(after) == wanted
+        empty = {one: {} for one in wanted if not wanted[one]}
+        assert {**empty, **tomllib.loads(after)} == wanted
         assert changed == (after != before) or value is None
         mine = re.compile(rf"\s*['\"]?(?:{section}\.)?{name}['\"]?\s*=|{section} = {{")
         kept = [line for line in before.splitlines() if line.strip() and not mine.match(line)]
@@ -227,7 +230,11 @@ def test_what_cannot_be_set_changes_nothing(home: Path, words: list[str], said: 
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
     # Of several subcommands, the usage of the one that was meant.
-    assert made.stderr.count("usage:") == 1 and "set KEY VALUE..." in made.stderr and "unset" not in made.stderr.partition("usage:")[2]
+    assert (
+        made.stderr.count("usage:") == 1
+        and "set KEY VALUE..." in made.stderr
+        and "unset" not in made.stderr.partition("usage:")[2]
+    )
 
 
 def test_a_change_that_would_be_invalid_is_refused(home: Path) -> None:
@@ -468,7 +475,7 @@ def test_the_short_form_of_policy(place: Path) -> None:
         assert "none.json" in ct(home, "explain", "--json", *words, "../x.ctp").stdout
     ct(home, "verify", "../x.ctp", "-p", status=64)
     ct(home, "verify", "-p", "", "../x.ctp", status=64)
-    assert "'-p'" in ct(home, "verify", "--", "-p", status=11).stderr + ct(home, "verify", "--", "-p", status=11).stdout
+    assert re.search("Bundle: +-p\n", ct(home, "verify", "--", "-p", status=11).stdout)
 
 
 def test_what_stands_on_standard_input_is_called_that(place: Path) -> None:

@@ -115,7 +115,7 @@ def _fail(where: str, held: bytes, problem: Problem) -> Fail:
 
 def _line(text: str, key: str) -> int | None:
     """The line of a key or a section as people write them; None if no line is plainly it, or several are."""
-    section, dot, name = key.partition(".")
+    section, dot, _ = key.partition(".")
     found, inside = [], ""
     for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[{1,2}\s*[\"']?([^\]\"']*?)[\"']?\s*\]{1,2}\s*(?:#.*)?$", line):

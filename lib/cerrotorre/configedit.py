@@ -39,16 +39,17 @@ def change(key: str, value: Value) -> bool:
     where = config.path()
     if value is not None:
         keychange.make_directory(os.path.dirname(where))
-    held = config.data(where)
-    with _alone(os.path.dirname(where)):
+    with _Alone(os.path.dirname(where)):
         held = config.data(where)
         before = {} if held is None else config.parsed(where, held)
         after = copy.deepcopy(before)
         if not _apply(after, key, value) or after == before:
             return False
         made = _edited(held or b"", key, value)
-        if made is None or config.parsed(where, made) != after:
-            raise Fail("internal", f"{key}: '{where}' is written in a way that is not changed safely; edit it yourself", File=where)
+        if made is None or _said(config.parsed(where, made)) != _said(after):
+            raise Fail(
+                "internal", f"{key}: '{where}' is written in a way that is not changed safely; edit it yourself", File=where
+            )
         for found in config.wrong(where, made):
             raise _refused(found)
         for found in config.check_named(where, after) if key == "crypto.liboqs" else []:
@@ -57,7 +58,12 @@ def change(key: str, value: Value) -> bool:
     return True
 
 
-def _apply(document: dict[str, Any], key: str, value: Value) -> bool:
+def _said(document: config.Document) -> config.Document:
+    """Without empty sections, which say nothing: the last `output.color = …` takes its section along, one below [output] does not."""
+    return {section: members for section, members in document.items() if members != {}}
+
+
+def _apply(document: config.Document, key: str, value: Value) -> bool:
     """Make the change; False if what is to be removed is not there."""
     section, dot, name = key.partition(".")
     if value is not None:
@@ -82,7 +88,7 @@ def _edited(held: bytes, key: str, value: Value) -> bytes | None:
     try:
         document: Any = tomlkit.parse(text)
         if value is None:
-            (document[section] if dot else document).remove(name or section)
+            del (document[section] if dot else document)[name or section]
         elif section in document:
             document[section][name] = value
         else:
@@ -91,7 +97,8 @@ def _edited(held: bytes, key: str, value: Value) -> bytes | None:
             if text and not text.endswith("\n\n"):
                 document.add(tomlkit.nl())
             document.add(section, table)
-        return tomlkit.dumps(document).encode()
+        made: str = tomlkit.dumps(document)
+        return made.encode()
     except (TOMLKitError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
         return None
 
@@ -117,7 +124,7 @@ def _refused(found: dict[str, Any]) -> Fail:
     return fail
 
 
-class _alone:
+class _Alone:
     """While this holds, no other `ct config` changes what is in the directory."""
 
     def __init__(self, directory: str) -> None:

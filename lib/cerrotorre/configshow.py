@@ -19,17 +19,16 @@ def facts(env: Mapping[str, str] | None = None) -> list[Fact]:
     settings = config.read(env)
     made = []
     for key, setting in SETTINGS.items():
+        its = settings[setting.section]
         variable, value = _environment(key, env)
-        where = "environment" if variable else "file" if setting.name in settings[setting.section] else "default"
-        if where == "file":
-            value = settings[setting.section][setting.name]
-        elif where == "default":
-            value = _default(key, env)
+        where = "environment" if variable else "file" if setting.name in its else "default"
+        if not variable:
+            value = its[setting.name] if setting.name in its else _default(key, env)
         made.append({"setting": key, "value": value, "from": where, "variable": variable, "read_by": list(setting.readers)})
     return made
 
 
-def _environment(key: str, env: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _environment(key: str, env: Mapping[str, str]) -> tuple[str | None, Any]:
     """(variable, value) of what outranks the file, which for --color and --format is where `ct` puts it."""
     if key == "defaults.policy" and "CT_POLICY" in env:
         return "CT_POLICY", env["CT_POLICY"]

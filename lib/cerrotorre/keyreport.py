@@ -45,7 +45,9 @@ def listing(keys: list[Key], default: str | None, *, fingerprints: bool = False)
     rows = [("ID", "TYPE", "SUITE", "EXPIRES", "DEFAULT", *["FINGERPRINT"][:fingerprints])]
     for key in keys:
         chosen = terminal.mark("ok") if is_default(key, default) else ""
-        rows.append((key["key_id"], kind(key), key["suite_id"], key["expires"] or "-", chosen, *[key["fingerprint"]][:fingerprints]))
+        rows.append(
+            (key["key_id"], kind(key), key["suite_id"], key["expires"] or "-", chosen, *[key["fingerprint"]][:fingerprints])
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[0] += 1
     return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
