@@ -9,7 +9,7 @@ import sys
 import docs
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(docs.ROOT / "lib"))
+sys.path.append(str(docs.ROOT / "lib"))
 from cerrotorre.settings import SETTINGS  # noqa: E402
 
 # A value that is a choice: `auto|always|never`; one that is a file; one that is a key of the store.

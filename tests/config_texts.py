@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "lib"))
+sys.path.append(str(ROOT / "lib"))
 
 from cerrotorre.settings import SECTIONS, SETTINGS, Setting  # noqa: E402
 from findings_page import sentences  # noqa: E402
