@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,14 @@ def test_a_mistake_has_a_line_and_what_was_meant(home: Path, text: str, line: in
 def test_no_line_is_better_than_a_wrong_one(home: Path) -> None:
     context = refused(home, "[[output]]\n[[output]]\n")
     assert "Line" not in context
+
+
+def test_a_line_is_looked_for_in_no_time(home: Path) -> None:
+    begun = time.monotonic()
+    for filler in (" " * 60000, "[" * 60000 + "]", "a" * 60000, "\n" * 60000):
+        config._line(filler, "output.color")
+        refused(home, f"# {filler}\n[output]\ncolour = 1\n")
+    assert time.monotonic() - begun < 5
 
 
 def test_every_mistake_is_found() -> None:

@@ -112,6 +112,7 @@ def test_check(home: Path) -> None:
         "output.color",
     ]
     assert made.stderr == ""
+    assert ct(home, "--format=json", "config", "check", status=10).stdout == made.stdout
     # Without a TOML there is nothing to list.
     write(home, "[output\n")
     assert "at line 1" in ct(home, "config", "check", status=10).stderr

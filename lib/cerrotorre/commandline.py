@@ -8,8 +8,8 @@ from cerrotorre.errors import Fail
 # {"k": value, "json": ""} under the names given, without dashes.
 Options = dict[str, str]
 
-# Whether --json is to be taken as given where a tool knows it; `stream.run` says what asks for that.
-json_wanted: Callable[[], bool] = bool
+# Whether --json is to be taken as given where a tool knows it, the configuration being asked too or not; `stream.run` says how.
+json_wanted: Callable[[bool], bool] | None = None
 
 
 def parse(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
@@ -19,11 +19,13 @@ def parse(argv: list[str], short: str, long: list[str], *, operands: int | None 
     the output format that was chosen is JSON.
     """
     found, rest = _parse(argv, short, long, operands)
-    return _formatted(found, long), rest
+    return _formatted(found, long, True), rest
 
 
-def _formatted(found: Options, long: list[str]) -> Options:
-    return found | {"json": ""} if "json" in long and "json" not in found and json_wanted() else found
+def _formatted(found: Options, long: list[str], configured: bool) -> Options:
+    if "json" in long and "json" not in found and json_wanted is not None and json_wanted(configured):
+        return found | {"json": ""}
+    return found
 
 
 def _parse(argv: list[str], short: str, long: list[str], operands: int | None = None) -> tuple[Options, list[str]]:
@@ -42,10 +44,10 @@ def _parse(argv: list[str], short: str, long: list[str], operands: int | None = 
     return {name.lstrip("-"): value for name, value in found}, rest
 
 
-def parse_mixed(argv: list[str], short: str, long: list[str], *, formatted: bool = True) -> tuple[Options, list[str]]:
+def parse_mixed(argv: list[str], short: str, long: list[str], *, configured: bool = True) -> tuple[Options, list[str]]:
     """As `parse`, with options after operands too, as people type them; after `--` there are operands only.
 
-    Unless `formatted`, --json is only what the command line says: for what must work where the configuration does not.
+    Unless `configured`, the configuration is not asked for the output format: for what must work where it is malformed.
     """
     end = argv.index("--") if "--" in argv else len(argv)
     found: Options = {}
@@ -56,7 +58,7 @@ def parse_mixed(argv: list[str], short: str, long: list[str], *, formatted: bool
         found |= more
         operands += rest[:1]
         rest = rest[1:]
-    return (_formatted(found, long) if formatted else found), operands + argv[end + 1 :]
+    return _formatted(found, long, configured), operands + argv[end + 1 :]
 
 
 def synopsis(usage: str, arguments: list[str]) -> str:

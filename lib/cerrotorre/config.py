@@ -1,7 +1,6 @@
 """config.toml, read strictly: an unknown or mistyped setting is an error, never one that silently does nothing."""
 
 import os
-import re
 from collections.abc import Mapping
 
 from cerrotorre import owned, places
@@ -117,13 +116,13 @@ def _line(text: str, key: str) -> int | None:
     """The line of a key or a section as people write them; None if no line is plainly it, or several are."""
     section, dot, _ = key.partition(".")
     found, inside = [], ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if header := re.match(r"\s*\[{1,2}\s*[\"']?([^\]\"']*?)[\"']?\s*\]{1,2}\s*(?:#.*)?$", line):
-            inside = header[1]
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if line.startswith("["):
+            inside = line.partition("#")[0].strip("[]\"' \t")
             if not dot and inside == section:
                 found.append(number)
-        elif said := re.match(r"\s*[\"']?([^=\"'#]+?)[\"']?\s*=", line):
-            whole = f"{inside}.{said[1]}" if inside else said[1]
-            if whole == key or (dot and not inside and said[1] == section):
-                found.append(number)
+            continue
+        said = line.partition("=")[0].strip("\"' \t")
+        if (f"{inside}.{said}" if inside else said) == key or (dot and not inside and said == section):
+            found.append(number)
     return found[0] if len(found) == 1 else None

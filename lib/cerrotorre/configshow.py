@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from cerrotorre import config, jsonic, keystore, places
+from cerrotorre import config, keystore, places, report
 from cerrotorre.keyreport import short
 from cerrotorre.settings import SETTINGS
 from cerrotorre.text import shown
@@ -52,7 +52,7 @@ def _default(key: str, env: Mapping[str, str]) -> str | list[str] | None:
 
 
 def as_json(made: list[Fact]) -> str:
-    return "".join(jsonic.dump(fact) + "\n" for fact in made)
+    return "".join(map(report.json_line, made))
 
 
 def text(made: list[Fact], env: Mapping[str, str] | None = None) -> str:

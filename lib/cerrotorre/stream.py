@@ -92,12 +92,12 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
     return int(made["status"])
 
 
-def _json_wanted() -> bool:
+def _json_wanted(configured: bool) -> bool:
     """Whether CT_FORMAT (--format) asks for JSON; with `auto`, which `ct` sets unless told otherwise, whether config.toml does."""
     wanted = os.environ.get("CT_FORMAT") or "text"
     if wanted not in ("text", "json", "auto"):
         raise Fail("usage", f"CT_FORMAT {wanted!r} is none of text, json, auto")
-    if wanted != "auto":
+    if wanted != "auto" or not configured:
         return wanted == "json"
     from cerrotorre import config
 
