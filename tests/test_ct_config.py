@@ -411,6 +411,25 @@ def test_tools_by_themselves_write_text(place: Path) -> None:
     assert canonical.stdout == 'a = "b"\n'
 
 
+def test_nothing_more_is_started_to_learn_the_format(place: Path, tmp_path: Path) -> None:
+    """The programs that `ct verify` starts are its five tools, with a configuration and without."""
+    (tmp_path / "lib").symlink_to(BIN.parent / "lib")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ct").write_bytes((BIN / "ct").read_bytes())
+    for name in BIN.glob("ct-*"):
+        (tmp_path / "bin" / name.name).write_text(f'#!/bin/sh\necho {name.name} >>{tmp_path}/started\nexec {name} "$@"\n')
+    for path in (tmp_path / "bin").iterdir():
+        path.chmod(0o755)
+    for configured in (False, True):
+        if configured:
+            ct(place / "home", "config", "set", "output.format", "json")
+        made = run(tmp_path / "bin" / "ct", "verify", place / "x.ctp", env=environment(place / "home"))
+        assert made.returncode == 0 and is_json(made.stdout) == configured
+        started = (tmp_path / "started").read_text().split()
+        (tmp_path / "started").unlink()
+        assert sorted(started) == ["ct-check", "ct-explain", "ct-hash", "ct-open", "ct-policy"]
+
+
 def test_a_format_that_is_none(place: Path) -> None:
     assert "CT_FORMAT 'xml'" in ct(place / "home", "key", "list", CT_FORMAT="xml", status=64).stderr
     ct(place / "home", "verify", "--format=xml", "../x.ctp", status=64)
