@@ -33,8 +33,8 @@ _ct() {
 	"ct key:delete") words="$(_ct_keys) --yes --help" ;;
 	"ct key:default") words="$(_ct_keys) --help" ;;
 	"ct key:"*) words="generate list show import trust export delete default" ;;
-	"ct pack:"*) words="-k --no-sign --expires --platform --name --version --json -q -o --help" ;;
-	"ct sign:"*) words="-k --expires --json -q -o --help" ;;
+	"ct pack:"*) words="-k --no-sign --expires --sbom --provenance --platform --name --version --json -q -o --help" ;;
+	"ct sign:"*) words="-k --expires --sbom --provenance --json -q -o --help" ;;
 	"ct verify:"*) words="-v --all --json --policy --expect --at --help" ;;
 	"ct explain:"*) words="--signers --layers --json --policy --at --list --help" ;;
 	"ct policy:init") words="--yes --policy --help" ;;
@@ -46,7 +46,8 @@ _ct() {
 	"ct-oci2ctp:"*) words="--platform --name --version --workdir --help" ;;
 	"ct-canon:"*) words="--check --json --help" ;;
 	"ct-open:"*) words="--fd --help" ;;
-	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --help" ;;
+	"ct-attest:"*) words="--sbom --provenance --help" ;;
+	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --workdir --help" ;;
 	"ct-check:"*) words="--all --help" ;;
 	"ct-write:"*) words="--new --report --json -q -o --help" ;;
 	"ct-hash:"*) words="--fd --all --help" ;;
@@ -64,4 +65,4 @@ _ct() {
 	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac
 }
 
-complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit

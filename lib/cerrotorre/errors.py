@@ -78,6 +78,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "canon-mixed-array": (10, "structure", "an array mixes tables and other values", "An array is either of tables only, and becomes [[headers]], or holds no table at any depth."),
     "canon-value": (10, "structure", "a value that TOML cannot hold", "A manifest in a record holds strings, integers, booleans, arrays and tables; a date is {\"toml\": its canonical text}, and a table whose only key is `toml` is {\"toml\": {\"table\": …}}."),
     "canon-different": (6, "", "not in canonical form", "The text is TOML that can be canonicalised, and is not what that gives.", "ct-canon FILE"),
+    # -- documents to attach -------------------------------------------------------------------------------------------
+    "predicate-format": (10, "", "the document has another format", "A bill of materials is SPDX 2.3 as JSON, provenance SLSA Provenance v1 as JSON; each bare, or in an in-toto Statement v1."),
+    "predicate-malformed": (10, "", "the document is not valid by its schema", "Only a document that is strict JSON and valid by its published schema is signed: no policy would count another."),
+    "predicate-subject": (10, "", "the document is a statement about another image", "None of its subjects has the digest of the image. Of a multi-platform image each platform has a digest of its own.", "ct pack --platform P, or all"),
     # -- OCI -----------------------------------------------------------------------------------------------------------
     "oci-layout": (10, "structure", "not an OCI image layout", "A layout is a directory with oci-layout, index.json and blobs/."),
     "oci-no-such-image": (10, "structure", "the layout has no such image", "No descriptor in index.json carries that name.", "name one of the tags listed"),

@@ -1,6 +1,10 @@
 """Making a bundle signature and putting it into a record."""
 
-from cerrotorre import canon, dsse, recorded, statement, suites, times
+import os
+
+from cerrotorre import attest, canon, dsse, manifest, recorded, statement, suites, times
+from cerrotorre.bundle import INLINE_ALL, INLINE_LINE
+from cerrotorre.content import identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
@@ -18,8 +22,10 @@ def expiry(text: str | None) -> str | None:
         raise Fail("usage", f"--expires: {error}") from None
 
 
-def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None) -> None:
-    """Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
+def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None, workdir: str | None = None) -> None:
+    """Sign the record's pending statements, then the bundle. What is too large for a record goes into a file of `workdir`.
+
+    Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
     canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
@@ -36,8 +42,40 @@ def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | Non
         raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
     if expires and expires <= signed_at:
         raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
-    payload = statement.make(parsed, digest, key, signed_at, lines, expires)
+    for payload in attest.payloads(record, parsed):
+        line = _envelope(payload, key)
+        lines.append(sha256(line))
+        _append(record, line, workdir)
+    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires), key)
+    record.setdefault("attestations", []).append({"envelope": line.decode()})
+
+
+def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
     made = suites.sign(key["suite_id"], key["seeds"], dsse.pae(dsse.PAYLOAD_TYPE, payload))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
-    line = dsse.write(payload, list(zip(components, made, strict=True)))
-    record.setdefault("attestations", []).append({"envelope": line.decode()})
+    return dsse.write(payload, list(zip(components, made, strict=True)))
+
+
+def _append(record: Record, line: bytes, workdir: str | None) -> None:
+    """A statement more, inline if it is small enough, else in a file that only this user can read."""
+    entries = record.setdefault("attestations", [])
+    inline = sum(len(entry.get("envelope", entry.get("evidence", ""))) for entry in entries)
+    size = inline + sum(entry.get("size", 0) for entry in entries) + len(line)
+    if size > manifest.MAX_ATTESTATIONS or len(entries) >= manifest.MAX_LINES:
+        limit = f"{manifest.MAX_ATTESTATIONS} bytes, {manifest.MAX_LINES} lines"
+        raise Fail("too-large", f"with a line of {len(line)} bytes more attestations.jsonl exceeds its limit", Limit=limit)
+    if len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL:
+        entries.append({"envelope": line.decode()})
+        return
+    if workdir is None:
+        raise Fail("usage", f"an envelope of {len(line)} bytes does not fit a record: it needs --workdir DIR")
+    # Here, since few statements are so large.
+    from tempfile import mkstemp
+
+    fd, path = mkstemp(prefix="statement-", dir=os.path.abspath(workdir))
+    try:
+        write_all(fd, line)
+        at = {"file": path, "id": identity(os.fstat(fd)), "offset": 0}
+    finally:
+        os.close(fd)
+    entries.append({"at": at, "size": len(line), "digest": sha256(line)})
