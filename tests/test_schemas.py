@@ -70,7 +70,16 @@ def test_schema_is_one(name: str) -> None:
 
 
 def test_every_kind_of_object_has_one() -> None:
-    assert SCHEMAS.keys() == {"findings", "manifest", "policy", "record", "slsa-provenance", "spdx-document", "statement", "summary"}
+    assert SCHEMAS.keys() == {
+        "findings",
+        "manifest",
+        "policy",
+        "record",
+        "slsa-provenance",
+        "spdx-document",
+        "statement",
+        "summary",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)

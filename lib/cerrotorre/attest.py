@@ -70,14 +70,18 @@ def _payload(entry: Any, manifest: dict[str, Any]) -> bytes:
         raise Fail("record-inconsistent", "an entry of `statements`")
     data = _bytes(entry["at"], entry["size"])
     if not is_digest(entry.get("digest")) or sha256(data) != entry["digest"]:
-        raise Fail("record-inconsistent", "a document is not what its digest says", Expected=entry.get("digest"), Actual=sha256(data))
+        raise Fail(
+            "record-inconsistent", "a document is not what its digest says", Expected=entry.get("digest"), Actual=sha256(data)
+        )
     value = _predicate(kind, data, entry["at"]["file"], manifest["image_digest"])
     return statement.about(manifest, predicate.TYPES[kind][0], value)
 
 
 def _bytes(at: dict[str, Any], size: int) -> bytes:
     if not 0 <= size <= MAX_DOCUMENT:
-        raise Fail("too-large", f"'{at['file']}' is {size} bytes, more than {MAX_DOCUMENT}", File=at["file"], Limit=MAX_DOCUMENT)
+        raise Fail(
+            "too-large", f"'{at['file']}' is {size} bytes, more than {MAX_DOCUMENT}", File=at["file"], Limit=MAX_DOCUMENT
+        )
     files = Files()
     try:
         data = read(at, size, files)

@@ -190,7 +190,11 @@ def _weighed(
     if reason := counted.about(entry, case.policy, source_of(case.manifest), case.now):
         return entry, reason, None
     if entry.get("schema") != "valid":
-        return entry, f"that of {entry['key_id']} is not valid by its schema: {entry.get('schema_error', 'nothing said so')}", None
+        return (
+            entry,
+            f"that of {entry['key_id']} is not valid by its schema: {entry.get('schema_error', 'nothing said so')}",
+            None,
+        )
     named = {"from": entry["key_id"], "builders": entry["about"].get("builder", "")}
     matched = []
     for member, globs in narrowed.items():

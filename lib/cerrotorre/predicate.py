@@ -22,14 +22,18 @@ _STATEMENT = "jq -r .payload FILE | base64 -d >statement.json"
 
 
 def kind_of(predicate_type: Any) -> str | None:
-    """"sbom" or "provenance", or None for a statement that is neither."""
+    """ "sbom" or "provenance", or None for a statement that is neither."""
     return next((kind for kind, types in TYPES.items() if predicate_type in types), None)
 
 
 def facts(kind: str, predicate: dict[str, Any]) -> dict[str, Any]:
     """What is shown and judged of a predicate that is valid by its schema; each text is bounded by the schema or here."""
     if kind == "sbom":
-        return {"version": predicate["spdxVersion"], "packages": len(predicate.get("packages", ())), "name": predicate["name"][:256]}
+        return {
+            "version": predicate["spdxVersion"],
+            "packages": len(predicate.get("packages", ())),
+            "name": predicate["name"][:256],
+        }
     return {"builder": predicate["runDetails"]["builder"]["id"], "build_type": predicate["buildDefinition"]["buildType"]}
 
 

@@ -43,8 +43,11 @@ def _compiled(schema: Schema, definitions: dict[str, Schema], made: dict[str, Ch
             made[name] = _compiled(definitions[name], definitions, made)
         return made[name]
     checks: list[Check] = []
-    for keyword in sorted(schema.keys() - _SAYS_NOTHING, key=_ORDER.index):
-        checks += _KEYWORDS[keyword](schema, definitions, made)
+    if unknown := schema.keys() - _SAYS_NOTHING - _KEYWORDS.keys():
+        raise KeyError(*unknown)
+    for keyword, make in _KEYWORDS.items():
+        if keyword in schema:
+            checks += make(schema, definitions, made)
     if len(checks) == 1:
         return checks[0]
 
@@ -56,7 +59,9 @@ def _compiled(schema: Schema, definitions: dict[str, Schema], made: dict[str, Ch
 
 
 def _found(value: Any) -> str:
-    return _NAMES["object" if isinstance(value, dict) else "array"] if isinstance(value, dict | list) else jsonic.dump(value)[:80]
+    return (
+        _NAMES["object" if isinstance(value, dict) else "array"] if isinstance(value, dict | list) else jsonic.dump(value)[:80]
+    )
 
 
 def _type(schema: Schema, *_: Any) -> list[Check]:
@@ -167,6 +172,7 @@ def _with_items(schema: Schema, *_: Any) -> list[Check]:
     return []
 
 
+# What is simplest to say comes first.
 _KEYWORDS: dict[str, Callable[..., list[Check]]] = {
     "type": _type,
     "const": _enum,
@@ -181,5 +187,3 @@ _KEYWORDS: dict[str, Callable[..., list[Check]]] = {
     "properties": _properties,
     "additionalProperties": _others,
 }
-# What is simplest to say comes first.
-_ORDER = [*_KEYWORDS]

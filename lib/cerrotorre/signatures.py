@@ -52,7 +52,9 @@ def judge(
         findings += wrong
     for envelope, signature in zip(envelopes, signatures, strict=True):
         # A statement has no time of its own: it is as old as the signature of the same key that lists it says.
-        if signature["kind"] == "attestation" and (time := listed.get((signature.get("fingerprint", ""), envelope.get("line", "")))):
+        if signature["kind"] == "attestation" and (
+            time := listed.get((signature.get("fingerprint", ""), envelope.get("line", "")))
+        ):
             signature["signed_at"] = time
     if not any(signature["kind"] == "bundle-signature" for signature in signatures):
         findings.append(finding("unsigned"))

@@ -18,7 +18,10 @@ def claimed_signers(record: Record) -> list[Record]:
 
 
 def attached(record: Record) -> list[Record]:
-    """{predicate_type, schema, about} of each SBOM and provenance in a record's envelopes: as claimed as the signers are."""
+    """{predicate_type, schema, about} of each SBOM and provenance in a record's envelopes: as claimed as the signers are.
+
+    To be asked before the bundle is written: the file in which an envelope lies may be the one that is replaced.
+    """
     found = []
     if any("envelope" not in entry for entry in record.get("attestations", [])) or len(record.get("attestations", [])) > 1:
         for kind, _, envelope in recorded.attestations(record):
@@ -28,8 +31,8 @@ def attached(record: Record) -> list[Record]:
     return found
 
 
-def text(record: Record, output: str, word: str, palette: Palette) -> str:
-    """What was packed or signed."""
+def text(record: Record, output: str, word: str, palette: Palette, attached: list[Record]) -> str:
+    """What was packed or signed; `attached` is what the function of that name found."""
     manifest, image = record["manifest"], record["manifest"]["image"]
     layers = [entry for entry in record["content"] if entry["role"] == "layer"]
     count = len(image.get("layers", layers))
@@ -44,20 +47,27 @@ def text(record: Record, output: str, word: str, palette: Palette) -> str:
     ]
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
-    for one in attached(record):
+    for one in attached:
         kind = str(predicate.kind_of(one["predicate_type"]))
-        pairs.append((predicate.TITLES[kind], predicate.said(kind, one["about"]) if "about" in one else "not valid by its schema"))
+        pairs.append(
+            (predicate.TITLES[kind], predicate.said(kind, one["about"]) if "about" in one else "not valid by its schema")
+        )
     return (
         head + report.fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + report.notes(record, palette)
     )
 
 
-def as_json(record: Record, output: str, word: str) -> str:
+def as_json(record: Record, output: str, word: str, attached: list[Record]) -> str:
     """The same facts as an object."""
     manifest = record["manifest"]
     facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
     signers = [
         {key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)
     ]
-    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "attestations": attached(record), "findings": record["findings"]}
+    rest = {
+        "manifest_digest": record["manifest_digest"],
+        "signatures": signers,
+        "attestations": attached,
+        "findings": record["findings"],
+    }
     return report.json_line({"action": word, "output": output, **facts, **rest})
