@@ -1,5 +1,6 @@
 """The documentation says what the programs say: pages, README, exit statuses, findings, examples that run."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import docs
 import findings_page
 import images
+import predicates
 import pytest
 from cerrotorre import errors
 from conftest import BUILD
@@ -198,6 +200,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory as the examples find it: a home with one key, an image, bundles of it, a stranger's key."""
     base = tmp_path_factory.mktemp("examples")
     images.make("single", base / "hello")
+    (base / "sbom.spdx.json").write_text(json.dumps(predicates.SBOM))
     script = """
         umask 022
         mkdir home mirror

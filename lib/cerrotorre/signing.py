@@ -1,15 +1,19 @@
 """Making a bundle signature and putting it into a record."""
 
 import os
+from itertools import count
 
 from cerrotorre import attest, canon, dsse, manifest, recorded, statement, suites, times
 from cerrotorre.bundle import INLINE_ALL, INLINE_LINE
-from cerrotorre.content import identity, write_all
+from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
 
 Record = dict[str, Any]
+
+# Of the files that this process writes into a workdir.
+_numbers = count(1)
 
 
 def expiry(text: str | None) -> str | None:
@@ -69,10 +73,8 @@ def _append(record: Record, line: bytes, workdir: str | None) -> None:
         return
     if workdir is None:
         raise Fail("usage", f"an envelope of {len(line)} bytes does not fit a record: it needs --workdir DIR")
-    # Here, since few statements are so large.
-    from tempfile import mkstemp
-
-    fd, path = mkstemp(prefix="statement-", dir=os.path.abspath(workdir))
+    path = f"{absolute(workdir)}/statement-{next(_numbers)}"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         write_all(fd, line)
         at = {"file": path, "id": identity(os.fstat(fd)), "offset": 0}
