@@ -168,6 +168,7 @@ def test_other_published_formats_are_named(vectors: Path, tmp_path: Path) -> Non
             "v0.2",
             "v1",
         ),
+        ("sbom", predicates.statement("sbom", IMAGE, _type="https://in-toto.io/Statement/v0.1"), "v0.1", "jq .predicate"),
         ("provenance", predicates.statement("sbom", IMAGE), "spdx.dev", "slsa.dev"),
         ("sbom", predicates.statement("sbom", IMAGE, predicateType="https://cyclonedx.org/bom"), "cyclonedx", "spdx.dev"),
     ],
@@ -224,7 +225,7 @@ def test_refused_with_its_place(
         b'\xef\xbb\xbf{"spdxVersion":"SPDX-2.3"}',
         b'{"spdxVersion":"SPDX-2.3","spdxVersion":"SPDX-2.3"}',
         b'{"x":' + b"[" * 70 + b"]" * 70 + b"}",
-        b'{"_type":"https://in-toto.io/Statement/v0.1"}',
+        b'{"_type":"https://in-toto.io/Statement/v2"}',
         b'{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://spdx.dev/Document","subject":[]}',
         json.dumps({**predicates.SBOM, "x": 2**60}).encode(),
         # RFC 8785 would spell it as an integer, which reads back as another number or not at all.

@@ -114,6 +114,8 @@ def _predicate(kind: str, data: bytes, name: str, image: Any) -> Any:
 
 
 def _inside(kind: str, value: dict[str, Any], name: str, image: Any) -> Any:
+    if value["_type"] == "https://in-toto.io/Statement/v0.1":
+        raise _other(kind, name, ("an in-toto Statement v0.1", "jq .predicate FILE >predicate.json"))
     try:
         said = statement.shape(value)
     except ValueError as error:
