@@ -14,13 +14,13 @@ _ct() {
 		path='ct '${COMP_WORDS[1]-} at=2
 	fi
 	if [ "$COMP_CWORD" -lt "$at" ]; then
-		words='keygen key pack sign verify explain policy help --help --version'
+		words='keygen key pack sign attest verify explain policy help --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 	fi
 	case $path:$before in
 	*:-k) mapfile -t COMPREPLY < <(compgen -W "$(_ct_keys)" -- "$word") && return ;;
-	*:--report) mapfile -t COMPREPLY < <(compgen -W 'packed signed' -- "$word") && return ;;
+	*:--report) mapfile -t COMPREPLY < <(compgen -W 'packed signed attested' -- "$word") && return ;;
 	esac
 	case $path:${COMP_WORDS[at]-} in
 	"ct keygen:"*) words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
@@ -35,6 +35,7 @@ _ct() {
 	"ct key:"*) words="generate list show import trust export delete default" ;;
 	"ct pack:"*) words="-k --no-sign --expires --sbom --provenance --platform --name --version --json -q -o --help" ;;
 	"ct sign:"*) words="-k --expires --sbom --provenance --json -q -o --help" ;;
+	"ct attest:"*) words="-k --sbom --provenance --json -q -o --help" ;;
 	"ct verify:"*) words="-v --all --json --policy --expect --at --help" ;;
 	"ct explain:"*) words="--signers --layers --json --policy --at --list --help" ;;
 	"ct policy:init") words="--yes --policy --help" ;;
@@ -47,7 +48,7 @@ _ct() {
 	"ct-canon:"*) words="--check --json --help" ;;
 	"ct-open:"*) words="--fd --help" ;;
 	"ct-attest:"*) words="--sbom --provenance --help" ;;
-	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --workdir --help" ;;
+	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --workdir --statements --help" ;;
 	"ct-check:"*) words="--all --help" ;;
 	"ct-write:"*) words="--new --report --json -q -o --help" ;;
 	"ct-hash:"*) words="--fd --all --help" ;;
@@ -59,7 +60,7 @@ _ct() {
 	"ct-policy-edit:add-signer") words="--required --policy --help" ;;
 	"ct-policy-edit:add-registry") words="--policy --help" ;;
 	"ct-policy-edit:"*) words="init show check add-signer add-registry" ;;
-	"ct help:"*) words="keygen key pack sign verify explain policy" ;;
+	"ct help:"*) words="keygen key pack sign attest verify explain policy" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac

@@ -63,6 +63,13 @@ complete -c ct -n '__fish_seen_subcommand_from sign' -l provenance -r
 complete -c ct -n '__fish_seen_subcommand_from sign' -l json
 complete -c ct -n '__fish_seen_subcommand_from sign' -s q
 complete -c ct -n '__fish_seen_subcommand_from sign' -s o -r
+complete -c ct -n __fish_use_subcommand -f -a attest -d 'attach a signed statement to a bundle that is there'
+complete -c ct -n '__fish_seen_subcommand_from attest' -s k -x -a '(__ct_keys)'
+complete -c ct -n '__fish_seen_subcommand_from attest' -l sbom -r
+complete -c ct -n '__fish_seen_subcommand_from attest' -l provenance -r
+complete -c ct -n '__fish_seen_subcommand_from attest' -l json
+complete -c ct -n '__fish_seen_subcommand_from attest' -s q
+complete -c ct -n '__fish_seen_subcommand_from attest' -s o -r
 complete -c ct -n __fish_use_subcommand -f -a verify -d 'judge bundles: whole, genuine, trusted, as the policy says'
 complete -c ct -n '__fish_seen_subcommand_from verify' -s v
 complete -c ct -n '__fish_seen_subcommand_from verify' -l all
@@ -100,9 +107,10 @@ complete -c ct-sign -l expires -x
 complete -c ct-sign -l passphrase-fd -x
 complete -c ct-sign -l passphrase-file -r
 complete -c ct-sign -l workdir -r
+complete -c ct-sign -l statements
 complete -c ct-check -l all
 complete -c ct-write -l new
-complete -c ct-write -l report -x -a 'packed signed'
+complete -c ct-write -l report -x -a 'packed signed attested'
 complete -c ct-write -l json
 complete -c ct-write -s q
 complete -c ct-write -s o -r

@@ -11,6 +11,7 @@ document sbom >s.json
 document provenance >p.json
 document sbom 400 >large.json
 ct pack --no-sign oci:image -q -o unsigned.ctp
+ct pack -q oci:image -o plain.ctp
 digest=$(ct pack --no-sign --json oci:image -o u.ctp | sed 's/.*"image_digest":"\(sha256:[0-9a-f]*\)".*/\1/')
 
 # Attached, and said so.
@@ -72,6 +73,36 @@ has 'SPDX 2.3, 400 packages, signed by one'
 has 'https://ci.example/builder/v3, signed by two'
 is 0 'and it is valid' ct verify c.ctp
 yes 'nothing is left beside' [ -z "$(find . -maxdepth 1 -name '.?*')" ]
+
+# ct attest: to a bundle that is there.
+is 0 'ct attest' ct attest --sbom s.json --provenance p.json -o e.ctp plain.ctp
+has 'Attested image:1.0'
+has 'SBOM:        SPDX 2.3'
+is 0 'it is valid' ct verify e.ctp
+is 0 'and says so' ct explain e.ctp
+has 'SPDX 2.3, 1 package, signed by one'
+is 0 'by another key, in place, a large one' ct attest --json -k two --sbom large.json e.ctp
+json
+has '"action":"attested"'
+is 0 'it is valid' ct verify e.ctp
+is 0 'three' ct explain e.ctp
+has 'SPDX 2.3, 400 packages, signed by two'
+cp e.ctp before.ctp
+is 64 'the very same again' ct attest --sbom s.json e.ctp
+has 'this very statement is there already' "$err"
+is 64 'no document' ct attest e.ctp
+is 64 'no bundle' ct attest --sbom s.json
+is 10 'not valid' ct attest --provenance s.json e.ctp
+same e.ctp before.ctp
+is 0 'an unsigned one' ct attest --sbom s.json -o f.ctp unsigned.ctp
+is 2 'stays unsigned' ct verify f.ctp
+is 0 'and is signed later' ct sign f.ctp
+is 0 'then it is valid' ct verify f.ctp
+alter blob-layer plain.ctp bad.ctp
+is 1 'damage gets no statement' ct attest --sbom s.json -o no.ctp bad.ctp
+yes 'nothing is left beside' [ -z "$(find . -maxdepth 1 -name '.?*')" ] && rm bad.ctp
+is 64 'ct-sign --statements: none waits' sh -c 'ct-open plain.ctp | ct-sign --statements | ct-write --new -o no.ctp'
+is 64 'ct-sign --statements --expires' ct-sign --statements --expires 2999-01-01 </dev/null
 
 # One use of the key: a passphrase that can be read once is enough.
 printf 'correct horse\n' >pass
@@ -186,7 +217,6 @@ judged 0 'both are there' '"require_attestations":{"sbom":true,"provenance":true
 judged 0 'by whom' '"require_attestations":{"sbom":{"from":["o*"]},"provenance":{"from":["x","one"],"builders":["https://ci.example/*"]}}' a.ctp
 judged 5 'by somebody else' '"require_attestations":{"sbom":{"from":["two","x*"]}}' a.ctp 'that of one is not by one of two, x*'
 judged 5 'by another builder' '"require_attestations":{"provenance":{"builders":["https://ci.example/builder/v4"]}}' a.ctp 'https://ci.example/builder/v3'
-ct pack -q oci:image -o plain.ctp
 judged 5 'none is there' '"require_attestations":{"sbom":true}' plain.ctp 'there is none'
 judged 5 'provenance is not' '"require_attestations":{"sbom":true,"provenance":true}' large.ctp 'the policy requires provenance'
 judged 5 'not valid by its schema' '"require_attestations":{"sbom":true}' t.ctp 'not valid by its schema'

@@ -10,7 +10,7 @@ import docs
 
 # A value that is a choice: `auto|always|never`; one that is a file; one that is a key of the store.
 KEYS = {"-k", "key:show", "key:trust", "key:export", "key:delete", "key:default", "policy:add-signer"}
-FILES = {"FILE", "OUT", "DIR"}
+FILES = {"FILE", "OUT", "DIR", "BUNDLE"}
 HEAD = "made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit"
 
 # (option, its value as the usage text spells it or "")

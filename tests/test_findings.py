@@ -322,6 +322,16 @@ _other_image = predicates.statement("sbom", "sha256:" + "0" * 64)
 fixture("predicate-format", _attest("sbom", {"bomFormat": "CycloneDX"}))
 fixture("predicate-malformed", _attest("provenance", {}))
 fixture("predicate-subject", _attest("sbom", _other_image))
+
+
+def _twice(w):
+    waiting = _attest("sbom", predicates.SBOM)
+    once = w.run("ct-canon", data=waiting(w).stdout).stdout
+    signed = w.run("ct-sign", "--statements", data=once).stdout
+    return w.run("ct-sign", "--statements", data=w.run("ct-attest", "--sbom", "document", data=signed).stdout)
+
+
+fixture("already-attested", _twice)
 fixture("attestation-missing", lambda w: w.policy(require_attestations={"sbom": True}))
 
 # -- keys --------------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,26 @@ def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | Non
     """Sign the record's pending statements, then the bundle. What is too large for a record goes into a file of `workdir`.
 
     Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
+    parsed, digest, lines, signers = _looked_at(record)
+    if key["fingerprint"] in signers:
+        raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
+    if expires and expires <= signed_at:
+        raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
+    _statements(record, parsed, lines, key, workdir)
+    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires), key)
+    record.setdefault("attestations", []).append({"envelope": line.decode()})
+
+
+def attest_only(record: Record, key: dict[str, Any], workdir: str | None = None) -> None:
+    """Sign the record's pending statements and no more, whoever signed the bundle."""
+    if not record.get("statements"):
+        raise Fail("usage", "no statement waits for its signature: ct-attest comes before this")
+    parsed, _, lines, _ = _looked_at(record)
+    _statements(record, parsed, lines, key, workdir)
+
+
+def _looked_at(record: Record) -> tuple[dict[str, Any], str, list[str], list[Any]]:
+    """(the manifest, its digest, the digests of the lines that are no bundle signature, the fingerprints of the others)."""
     canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
@@ -42,16 +62,16 @@ def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | Non
             signers.append(predicate.get("fingerprint") if isinstance(predicate, dict) else None)
         else:
             lines.append(sha256(line))
-    if key["fingerprint"] in signers:
-        raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
-    if expires and expires <= signed_at:
-        raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
+    return parsed, digest, lines, signers
+
+
+def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: dict[str, Any], workdir: str | None) -> None:
     for payload in attest.payloads(record, parsed):
         line = _envelope(payload, key)
+        if sha256(line) in lines:
+            raise Fail("already-attested", Signer=key["key_id"], Line=sha256(line))
         lines.append(sha256(line))
         _append(record, line, workdir)
-    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires), key)
-    record.setdefault("attestations", []).append({"envelope": line.decode()})
 
 
 def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
