@@ -104,11 +104,16 @@ yes 'nothing is left beside' [ -z "$(find . -maxdepth 1 -name '.?*')" ] && rm ba
 is 64 'ct-sign --statements: none waits' sh -c 'ct-open plain.ctp | ct-sign --statements | ct-write --new -o no.ctp'
 is 64 'ct-sign --statements --expires' ct-sign --statements --expires 2999-01-01 </dev/null
 
-# One use of the key: a passphrase that can be read once is enough.
+# One use of the key: a passphrase on a pipe can be read once.
 printf 'correct horse\n' >pass
 ct keygen --id locked --passphrase-file pass >/dev/null
-is 0 'a passphrase that is there once' sh -c 'ct-open unsigned.ctp | ct-attest --sbom s.json --provenance p.json |
-	ct-sign -k locked --passphrase-fd 3 3<pass | ct-write --new -q -o d.ctp'
+is 0 'the passphrase is read once' sh -c 'cat pass | {
+	exec 3<&0 </dev/null
+	ct-open unsigned.ctp 3<&- | ct-attest --sbom s.json --provenance p.json 3<&- | ct-sign -k locked --passphrase-fd 3 | ct-write --new -q -o d.ctp
+}'
+is 0 'three envelopes by one key' ct explain d.ctp
+has 'SPDX 2.3, 1 package, signed by locked'
+has 'https://ci.example/builder/v3, signed by locked'
 
 # What is refused, and that nothing is written.
 refused() { # STATUS NAME TEXT ARGUMENT...
@@ -225,7 +230,16 @@ judged 0 'nothing is required' '"require_attestations":{"sbom":false}' plain.ctp
 two='"signers":{"allowed":[{"key_id":"two"}]}'
 judged 5 'by a key that is not allowed' "$two"',"require_attestations":{"sbom":true}' both.ctp 'no entry of signers.allowed admits one'
 judged 5 'by a denied key' '"signers":{"denied":[{"key_id":"one"}]},"require_attestations":{"sbom":true}' both.ctp 'one is denied'
+# A statement is as old as the signature of its key that lists it; one that none lists has no known time.
+ct keygen --no-password --expires 2099-06-01 --id aging >/dev/null
+ct pack -q -k aging --sbom s.json oci:image -o aging.ctp
+ct attest -q -k aging --sbom s.json -o late.ctp plain.ctp
 policy '"require_attestations":{"sbom":true}'
+is 0 'made before its key expired' ct verify --policy policy.json --at 2100-01-01 aging.ctp
+is 0 'before its key expires' ct verify --policy policy.json late.ctp
+is 5 'nobody knows when, and its key has expired' ct verify --policy policy.json --at 2100-01-01 late.ctp
+has 'aging expired 2099-06-01'
+
 is 5 'by a key that is known by name only' env CT_HOME="$tmp/known" ct verify --policy policy.json both.ctp
 has 'one is known by name only' "$out"
 rm "$tmp/known/known/one.pub"

@@ -84,11 +84,10 @@ def _bytes(at: dict[str, Any], size: int) -> bytes:
         )
     files = Files()
     try:
-        data = read(at, size, files)
-        files.close()
+        return read(at, size, files)
     finally:
+        # Raises too, if the file changed meanwhile.
         files.close()
-    return data
 
 
 def _predicate(kind: str, data: bytes, name: str, image: Any) -> Any:
