@@ -1,6 +1,7 @@
 """SBOM and provenance documents: what is accepted, what is refused and how, and that the checks are the published schemas'."""
 
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from cerrotorre.errors import Fail
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from images import Layout, single
 from jsonschema import Draft202012Validator
+from small import environment, members, pair, rebuilt, tool, verdicts
 
 SCHEMAS = {kind: json.loads((ROOT / "spec" / f"{name}.schema.json").read_text()) for kind, name in predicate.SCHEMAS.items()}
 VALIDATORS = {kind: Draft202012Validator(value) for kind, value in SCHEMAS.items()}
@@ -370,3 +373,36 @@ def test_facts_are_bounded(kind: str) -> None:
     bad = attest.describe({"predicateType": predicate.TYPES[kind][0], "predicate": {"spdxVersion": "x" * 9999}})
     assert bad["schema"] == "invalid" and len(bad["schema_error"]) <= 500
     assert attest.describe({"predicateType": "https://other.example/v1", "predicate": {}}) == {}
+
+
+# -- from outside ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packages", [1, 100])
+def test_every_flipped_bit_of_a_statement_is_found(packages: int, tmp_path: Path) -> None:
+    """Whether it travels in the record or by reference, and whether or not the flip makes its maker unknown."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    env = environment(home)
+    pair(home, "alice")
+    layout = Layout(tmp_path / "image")
+    single(layout)
+    (tmp_path / "s.json").write_text(json.dumps(predicates.large(packages)))
+    tool("ct", "pack", "--sbom", tmp_path / "s.json", "-o", tmp_path / "a.ctp", f"oci:{layout.directory}:1.0", env=env)
+    raw = (tmp_path / "a.ctp").read_bytes()
+    lines = next(member.content(raw) for member in members(raw) if member.name == "attestations.jsonl")
+    length = lines.index(b"\n")
+    assert (length > 64 << 10) is (packages > 1)
+    rng = random.Random(packages)
+    # The keyid and the signature are at the end of the line.
+    flipped = [*rng.sample(range(length), 40), *rng.sample(range(length - 200, length), 40)]
+    names = []
+    for position in flipped:
+        data = bytearray(lines)
+        data[position] ^= 1 << rng.randrange(7)
+        names.append(f"{position}.ctp")
+        (tmp_path / names[-1]).write_bytes(rebuilt(raw, {"attestations.jsonl": bytes(data)}))
+    found = verdicts(names, env=env, cwd=tmp_path)
+    assert {verdict["status"] for verdict in found} == {2, 10}
+    expected = {"signature-invalid", "attestations-malformed", "keyid-mismatch" if packages == 1 else "attestation-removed"}
+    assert {verdict["finding"] for verdict in found} == expected
