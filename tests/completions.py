@@ -14,7 +14,7 @@ from cerrotorre.settings import SETTINGS  # noqa: E402
 
 # A value that is a choice: `auto|always|never`; one that is a file; one that is a key of the store.
 KEYS = {"-k", "key:show", "key:trust", "key:export", "key:delete", "key:default", "policy:add-signer"}
-FILES = {"FILE", "OUT", "DIR"}
+FILES = {"FILE", "OUT", "DIR", "BUNDLE"}
 # Subcommands whose operands are words: the settings.
 WORDS = {"config:set": list(SETTINGS), "config:unset": list(SETTINGS)}
 HEAD = "made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit"

@@ -9,6 +9,7 @@ from pathlib import Path
 import docs
 import findings_page
 import images
+import predicates
 import pytest
 from cerrotorre import errors
 from conftest import BUILD
@@ -207,6 +208,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory as the examples find it: a home with one key, an image, bundles of it, a stranger's key."""
     base = tmp_path_factory.mktemp("examples")
     images.make("single", base / "hello")
+    (base / "sbom.spdx.json").write_text(json.dumps(predicates.SBOM))
     script = """
         umask 022
         mkdir -p home/.config/cerro mirror

@@ -22,15 +22,15 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "reference", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "privatekey",
+        "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate", "privatekey",
         "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
+        "attest", "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
     },
     # what people read
