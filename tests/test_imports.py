@@ -30,8 +30,8 @@ LAYERS = (
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
-        "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
+        "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "recorded",
+        "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
     },
     # what people read
     {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},

@@ -170,7 +170,7 @@ def test_tls_is_asked_for_unless_configured(registry, home):
 def test_without_skopeo(registry, home):
     tools = home / "home" / "bin"
     tools.mkdir()
-    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm"):
+    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm", "cat"):
         (tools / name).symlink_to(shutil.which(name))
     made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=69, PATH=str(tools))
     assert "skopeo" in made.stderr
@@ -212,9 +212,9 @@ def test_what_lies_here_is_not_asked_of_a_registry(tmp_path):
     for image, said in (
         ("layout", "oci:layout"),
         ("./layout", "oci:./layout"),
-        ("x.ctp", "a file"),
-        ("oci-archive:x.tar", "oci:DIR:TAG"),
-        ("docker-daemon:nginx:latest", "oci:DIR:TAG"),
+        ("x.ctp", "oci-archive:x.ctp"),
+        ("docker://nginx", "nginx"),
+        ("ostree:nginx", "oci:DIR:TAG"),
     ):
         made = run(tmp_path, "pack", "--no-sign", image, "-o", "y.ctp", status=64)
         assert said in made.stderr

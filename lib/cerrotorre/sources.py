@@ -6,12 +6,10 @@ Docker daemon, a container storage, comes through skopeo, which makes one.
 
 import os
 import re
-import shutil
 
-from cerrotorre import images, jsonic, oci, platforms, reference, skopeo
+from cerrotorre import images, jsonic, oci, platforms, reference
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
-from cerrotorre.ociarchive import Archive
 from cerrotorre.typed import Any
 
 PATHS = ("oci", "oci-archive", "docker-archive", "dir")
@@ -82,8 +80,11 @@ def find(operand: Operand, platform: str, workdir: str | None) -> tuple[images.S
         named = source.annotations.get(images.REF_NAME, "")
         base = base or "layout"
     elif transport == "oci-archive":
+        # Imported here, as all below is: a layout needs none of it.
+        from cerrotorre import ociarchive
+
         plain = _plain_tar(path, workdir)
-        source = Archive(plain, name or None)
+        source = ociarchive.Archive(plain, name or None)
         named = source.annotations.get(images.REF_NAME, "")
     elif transport == "dir":
         source, named = images.skopeo_directory(os.path.abspath(path)), ""
@@ -109,6 +110,7 @@ def _plain_tar(path: str, workdir: str | None) -> str:
     if images.read_whole(path, 2) != b"\x1f\x8b":
         return path
     import gzip
+    import shutil
     import zlib
 
     copy = f"{_need(workdir, 'a compressed archive')}/archive.tar"
@@ -125,6 +127,8 @@ def _plain_tar(path: str, workdir: str | None) -> str:
 
 def _by_skopeo(operand: Operand, platform: str, workdir: str | None) -> tuple[images.Source, str]:
     """(the image that skopeo makes, the name it goes by, "" for none)."""
+    from cerrotorre import skopeo
+
     transport, name = operand["transport"], operand["name"]
     work = _need(workdir, f"{transport}:")
     if transport == "docker-archive":
@@ -146,6 +150,8 @@ def _by_skopeo(operand: Operand, platform: str, workdir: str | None) -> tuple[im
 
 def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
     """The image of a Docker archive: of that name or number, or the only one. Raises Fail oci-ambiguous, oci-no-such-image."""
+    from cerrotorre import skopeo
+
     shown = f"docker-archive:{path}" + (f":{name}" if name else "")
     place = f"docker-archive:{_plain_tar(path, work)}"
     listed, _ = skopeo.run(["list-tags", place], shown, "image-unavailable", work)
