@@ -191,9 +191,7 @@ fixture(
     lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
     "Not packed: a registry cannot be reached or refuses",
 )
-fixture(
-    "image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json")
-)
+fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
