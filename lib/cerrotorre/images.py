@@ -74,6 +74,21 @@ class Directory(Source):
         return document if os.path.exists(document) else plain
 
 
+class Parts(Source):
+    """Documents by their hex in one directory, and images that skopeo put each into one of its own: {digest: directory}."""
+
+    def __init__(self, directory: str, root: oci.Descriptor, parts: dict[str, str]) -> None:
+        super().__init__(directory, root)
+        self._parts = parts
+
+    def path(self, digest: str) -> str:
+        if digest in self._parts:
+            return f"{self._parts[digest]}/manifest.json"
+        plain = digest.removeprefix("sha256:")
+        there = [f"{part}/{plain}" for part in self._parts.values()]
+        return next((path for path in there if os.path.exists(path)), f"{self.directory}/{plain}")
+
+
 def absent(digest: str, urls: list[str], reason: str) -> Fail:
     foreign = f"; a foreign layer, said to be at {urls[0][:200]}" if urls else ""
     return Fail("oci-blob-absent", f"{digest}{foreign}", Blob=digest, Reason=reason)
@@ -152,24 +167,32 @@ def select(source: Source, wanted: str) -> oci.Descriptor:
     return chosen
 
 
-def elsewhere(root: oci.Descriptor, read: oci.Reader, seen: set[str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """(digest, urls) of what manifests say may be found elsewhere: named in a refusal, never followed."""
+def documents(
+    root: oci.Descriptor, read: oci.Reader, depth: int = 0, seen: set[str] | None = None
+) -> Iterator[tuple[oci.Descriptor, oci.Document]]:
+    """Every index and manifest that an image reaches, each once, those below an index after it. Raises Fail oci-*."""
     seen = set() if seen is None else seen
     if root["digest"] in seen:
         return
+    if depth > oci.MAX_DEPTH:
+        raise Fail("oci-too-large", f"indexes nested deeper than {oci.MAX_DEPTH}", Blob=root["digest"])
     seen.add(root["digest"])
     if root["mediaType"] in oci.INDEXES:
-        below = oci.read_index(read(root), root["mediaType"], root["digest"])["manifests"]
-        for child in below:
+        doc = oci.read_index(read(root), root["mediaType"], root["digest"])
+        yield root, doc
+        for child in doc["manifests"]:
             if child["mediaType"] in oci.INDEXES | oci.MANIFESTS:
-                yield from elsewhere(child, read, seen)
+                yield from documents(child, read, depth + (child["mediaType"] in oci.INDEXES), seen)
     else:
-        doc = oci.read_manifest(read(root), root["mediaType"], root["digest"])
-        below = [doc["config"], *doc["layers"]]
-    for found in below:
-        if found.get("urls"):
-            urls = found["urls"]
-            yield found["digest"], [str(url) for url in urls] if isinstance(urls, list) else [str(urls)]
+        yield root, oci.read_manifest(read(root), root["mediaType"], root["digest"])
+
+
+def elsewhere(root: oci.Descriptor, read: oci.Reader) -> Iterator[tuple[str, list[str]]]:
+    """(digest, urls) of what documents say may be found elsewhere: named in a refusal, never followed."""
+    for _, doc in documents(root, read):
+        for found in doc["manifests"] if "manifests" in doc else [doc["config"], *doc["layers"]]:
+            if urls := found.get("urls"):
+                yield found["digest"], [str(url) for url in urls] if isinstance(urls, list) else [str(urls)]
 
 
 def check_digest(text: str, data: bytes) -> None:

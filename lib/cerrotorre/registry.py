@@ -1,12 +1,14 @@
 """Images from registries, by skopeo: digests preserved, chosen by digest, into a private directory."""
 
+import os
 import re
 
-from cerrotorre import images, oci, platforms, skopeo
+from cerrotorre import images, manifest, oci, platforms, skopeo
 from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.reference import match_registry, parse, spell
 from cerrotorre.typed import Any
 
+_OWN = {manifest.OCI_INDEX: oci.OCI_MANIFEST, oci.DOCKER_INDEX: oci.DOCKER_MANIFEST}
 # What skopeo logs of each registry it asks, a mirror of registries.conf first; the last one answered.
 _ASKED = re.compile(r'Trying to access "([^"]+)"')
 
@@ -18,6 +20,7 @@ class Remote:
         self.reference, self.directory = reference, directory
         self.repository = f"{reference['host']}/{reference['path']}"
         self.insecure = insecure
+        self.known: dict[str, bytes] = {}
         # Said either way, since registries.conf too can mark a registry as insecure.
         self.verify = "false" if self._is_plain(reference) else "true"
 
@@ -43,23 +46,51 @@ class Remote:
             raise Fail("network", "a mirror answered, which [registries] insecure does not name", Reference=spell(answered))
         return data, answered
 
-    def document(self, digest: str) -> bytes:
-        return self.resolve("@" + digest)[0]
-
     def read(self, found: oci.Descriptor) -> bytes:
         """A document that a descriptor names: manifests and indexes; a config is not one the registry serves this way."""
+        digest = found["digest"]
         if found["mediaType"] not in oci.INDEXES | oci.MANIFESTS:
-            raise Fail("oci-platform", "an image of the index names no platform", Blob=found["digest"])
-        return self.document(found["digest"])
+            raise Fail("oci-platform", "an image of the index names no platform", Blob=digest)
+        if digest not in self.known:
+            self.known[digest] = self.resolve("@" + digest)[0]
+            if sum(map(len, self.known.values())) > oci.MAX_DOCUMENTS:
+                raise Fail("oci-too-large", f"the image's documents are over {oci.MAX_DOCUMENTS} bytes")
+        return self.known[digest]
 
-    def refuse_urls(self, root: oci.Descriptor, data: bytes) -> None:
-        """Raise Fail oci-blob-absent for layers that are said to be elsewhere: skopeo would ask there."""
-        known = {root["digest"]: data}
-        for found, urls in images.elsewhere(root, lambda part: known.get(part["digest"]) or self.read(part)):
-            raise images.absent(found, urls, "`urls` are never followed")
+    def fetch(self, root: oci.Descriptor) -> images.Source:
+        """An image or a whole index, into the directory. Raises Fail oci-blob-absent for `urls`: skopeo would ask there."""
+        for digest, urls in images.elsewhere(root, self.read):
+            raise images.absent(digest, urls, "`urls` are never followed")
+        directory = f"{self.directory}/image"
+        if root["mediaType"] in oci.INDEXES:
+            children = oci.read_index(self.read(root), root["mediaType"], root["digest"])["manifests"]
+            if {child["mediaType"] for child in children} - {_OWN[root["mediaType"]]}:
+                return self._fetch_parts(root, directory)
+            self._copy(root["digest"], directory, "--all")
+        else:
+            self._copy(root["digest"], directory)
+        source = images.skopeo_directory(directory)
+        if source.root["digest"] != root["digest"]:
+            raise Fail("hash-mismatch", "skopeo wrote another manifest", Expected=root["digest"], Actual=source.root["digest"])
+        return source
 
-    def copy(self, digest: str, directory: str, everything: bool) -> None:
-        flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *(["--all"] if everything else [])]
+    def _fetch_parts(self, root: oci.Descriptor, directory: str) -> images.Source:
+        """An index that holds another, or both OCI's and Docker's manifests, which skopeo does not copy: its indexes as they were
+        read, and each image by itself."""
+        os.mkdir(directory)
+        parts: dict[str, str] = {}
+        for found, doc in images.documents(root, self.read):
+            digest = found["digest"]
+            if "manifests" in doc:
+                with open(f"{directory}/{digest.removeprefix('sha256:')}", "xb") as file:
+                    file.write(self.read(found))
+            else:
+                parts[digest] = f"{directory}/{len(parts)}"
+                self._copy(digest, parts[digest])
+        return images.Parts(directory, root, parts)
+
+    def _copy(self, digest: str, directory: str, *more: str) -> None:
+        flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *more]
         source = f"docker://{self.repository}@{digest}"
         skopeo.run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}", "network", self.directory)
 
@@ -76,6 +107,7 @@ def fetch(
     # skopeo is given one of tag and digest; both are what was asked for.
     answered |= {"tag": reference["tag"], "digest": reference["digest"]}
     root = images.root_descriptor(data)
+    remote.known[root["digest"]] = data
     provenance = {"source": spell(answered), "registry": answered["host"]}
     notes: list[Finding] = []
     if spell(answered) != spell(reference):
@@ -85,11 +117,6 @@ def fetch(
         index = oci.read_index(data, root["mediaType"], root["digest"])
         root, more = platforms.choose(index, platform, remote.read)
         notes += more
-        data = remote.read(root)
-    remote.refuse_urls(root, data)
-    remote.copy(root["digest"], f"{directory}/image", root["mediaType"] in oci.INDEXES)
-    source = images.skopeo_directory(f"{directory}/image")
+    source = remote.fetch(root)
     source.notes = notes
-    if source.root["digest"] != root["digest"]:
-        raise Fail("hash-mismatch", "skopeo wrote another manifest", Expected=root["digest"], Actual=source.root["digest"])
     return source, provenance
