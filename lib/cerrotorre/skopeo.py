@@ -35,7 +35,9 @@ def run(arguments: list[str], subject: str, slug: str, directory: str) -> tuple[
             try:
                 out, words = child.communicate()
             except BaseException:
+                # It must be gone before its directory is.
                 child.terminate()
+                child.wait()
                 raise
     except FileNotFoundError:
         raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
