@@ -8,6 +8,7 @@ packages() {
 		buildah          buildah
 		busybox-static   busybox
 		dash             dash
+		docker.io        moby-engine
 		docker-registry  docker-distribution
 		fish             fish
 		iproute2         iproute

@@ -204,6 +204,14 @@ def buildkit(to):
     to.index(to.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, INDEX))
 
 
+def repeated_platform(to):
+    """Two images for one platform."""
+    first, second = to.image(), to.image(1, label="b")
+    named = {"platform": {"os": "linux", "architecture": "amd64"}}
+    manifests = [first | named, second | named, first | named]
+    to.index(to.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}, INDEX))
+
+
 def nested(to):
     """An index in an index."""
     inner = to.blob({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*platforms(to)]}, INDEX)
@@ -339,7 +347,7 @@ KINDS = {
     made.__name__.replace("_", "-"): made
     for made in (
         *(single, plain_tar, zstd_layers, large, no_layers, repeated, untagged, full_name, two_tags, labelled, docker, umoci),
-        *(multi, buildkit, nested),
+        *(multi, buildkit, repeated_platform, nested),
         *(bad_marker, bad_empty, bad_index_json, bad_case, bad_config_case, bad_both, bad_digest, bad_sha512, bad_path),
         *(bad_media_type, bad_schema, bad_data, bad_absent, bad_foreign, bad_size, bad_manifest_size, bad_layer, bad_config),
         *(bad_artifact, bad_depth, bad_large, bad_link, bad_platform),

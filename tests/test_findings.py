@@ -86,6 +86,11 @@ class World:
     def canon(self, text):
         return self.run("ct-canon", "--json", "-", data=text if isinstance(text, bytes) else text.encode())
 
+    def new(self, name):
+        """A new directory."""
+        (self.directory / name).mkdir()
+        return str(self.directory / name)
+
     def opened(self):
         return self.run("ct-open", "a.ctp").stdout
 
@@ -153,6 +158,26 @@ def _skopeo(world, script):
     return world.run(str(BIN / "ct"), "pack", "registry.example/app:1", "-o", "x.ctp", env={"PATH": str(where)})
 
 
+def _mirrored(world):
+    """A skopeo that says what the real one logs where registries.conf has a mirror."""
+    where = Path(world.new("mirrored"))
+    source = f"oci:{world.directory}/image"
+    subprocess.run(["skopeo", "copy", "-q", "--preserve-digests", source, f"dir:{where}/image"], check=True)
+    (where / "skopeo").write_text(f"""#!/bin/sh
+case $* in
+*inspect*)
+	printf 'level=debug msg="Trying to access \\\\"%s\\\\""\\n' mirror.example/app:1 registry.example/app:1 mirror.example/app:1 >&2
+	exec cat "{where}/image/manifest.json"
+	;;
+esac
+for last; do :; done
+cp -R "{where}/image" "${{last#dir:}}"
+""")
+    (where / "skopeo").chmod(0o755)
+    path = {"PATH": f"{where}:{world.env['PATH']}"}
+    return world.run("ct-oci2ctp", "--workdir", world.new("fetched"), "registry.example/app:1", env=path)
+
+
 fixture("internal", _internal)
 fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
 fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
@@ -167,6 +192,8 @@ fixture(
     lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
     "Not packed: a registry cannot be reached or refuses",
 )
+fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
+fixture("mirrored", _mirrored)
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
@@ -256,6 +283,7 @@ for _slug, _kind in {
     "metadata-left-out": "labelled",
 }.items():
     fixture(_slug, lambda w, kind=_kind: w.image(kind))
+fixture("platform-repeated", lambda w: w.image("repeated-platform", "--platform", "amd64"))
 fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
 fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
 

@@ -30,8 +30,8 @@ LAYERS = (
     },
     # touch disk, processes, terminals
     {
-        "attest", "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
-        "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
+        "attest", "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "ociarchive", "owned", "packing",
+        "passphrase", "places", "policyedit", "policyfile", "recorded", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
     },
     # what people read
     {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},

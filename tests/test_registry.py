@@ -1,12 +1,16 @@
 """Packing from a real registry: docker-registry on 127.0.0.1, filled and read by skopeo."""
 
+import contextlib
+import http.client
 import json
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "log": {"level": "error"},
         "storage": {"filesystem": {"rootdirectory": str(work / "data")}},
         "http": {"addr": host},
+        # As it is, it takes no layers with `urls`.
+        "validation": {"manifests": {"urls": {"allow": [".*"]}}},
     }
     (work / "config.yml").write_text(json.dumps(config))
     server = subprocess.Popen([serve, "serve", work / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -162,15 +168,106 @@ def test_refusals_leave_nothing(registry, home):
     assert left(home) == []
 
 
+def registries_conf(home, text):
+    """skopeo's own configuration, of this home."""
+    where = home / "home" / ".config" / "containers"
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "registries.conf").write_text(text)
+
+
 def test_tls_is_asked_for_unless_configured(registry, home):
     (home / "home" / "config.toml").unlink()
     run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    # Neither skopeo's configuration nor the environment can say otherwise.
+    registries_conf(home, f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+    skopeo = ["skopeo", "inspect", "--raw", f"docker://{registry}/a/labelled:1"]
+    subprocess.run(skopeo, env={"PATH": "/usr/bin:/bin", "HOME": str(home / "home")}, capture_output=True, check=True)
+    conf = str(home / "home" / ".config" / "containers" / "registries.conf")
+    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12, CONTAINERS_REGISTRIES_CONF=conf)
+    assert "HTTPS" in made.stderr
+    # Another host's permission is not this one's.
+    (home / "home" / "config.toml").write_text('[registries]\ninsecure = ["localhost", "127.0.0.2", "127.0.0.1:1"]\n')
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    assert left(home) == []
+
+
+def test_a_mirror_is_named(registry, home):
+    """What registries.conf sends to a mirror is said to come from there, and needs the mirror's own permission."""
+    conf = f"""[[registry]]
+prefix = "localhost:1/team"
+location = "localhost:1/team"
+[[registry.mirror]]
+location = "{registry}/a"
+insecure = true
+"""
+    config = home / "home" / "config.toml"
+    registries_conf(home, conf)
+    config.write_text("")
+    run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
+    config.write_text(f'[registries]\ninsecure = ["{registry}"]\n')
+    run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
+    config.write_text('[registries]\ninsecure = ["localhost:1"]\n')
+    made = run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
+    assert "mirror" in made.stderr
+    config.write_text(f'[registries]\ninsecure = ["{registry}", "localhost:1"]\n')
+    for by in (":1", f"@{served(registry, 'a/labelled:1')['digest']}"):
+        made = run(home, "pack", f"localhost:1/team/labelled{by}", "-o", "x.ctp")
+        assert "mirrored" in made.stdout
+        manifest = facts(home, "x.ctp")
+        assert manifest["provenance"] == {"source": f"{registry}/a/labelled{by}", "registry": registry}
+    # It is blocked where registries.conf says so.
+    registries_conf(home, f'[[registry]]\nlocation = "{registry}"\nblocked = true\n')
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "y.ctp", status=12)
+    assert left(home) == ["x.ctp"]
+
+
+def put(registry, name, data, media_type):
+    """A manifest put into a registry as it is: (status, what was said)."""
+    with contextlib.closing(http.client.HTTPConnection(registry)) as connection:
+        connection.request("PUT", f"/v2/{name}", data, {"Content-Type": media_type})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_urls_are_never_followed(registry, home):
+    """skopeo would ask them for the layer."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    elsewhere = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{elsewhere.server_port}/layer"
+        single = served(registry, "a/labelled:1")["document"]
+        media_type = "application/vnd.oci.image.manifest.v1+json"
+        single["layers"][0] |= {"urls": [url], "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"}
+        data = json.dumps(single).encode()
+        assert put(registry, "a/labelled/manifests/urls", data, media_type)[0] == 201
+        digest = served(registry, "a/labelled:urls")["digest"]
+        entry = {"mediaType": media_type, "digest": digest, "size": len(data)}
+        entry["platform"] = {"os": "linux", "architecture": "amd64"}
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
+        assert put(registry, "a/labelled/manifests/index", json.dumps(index).encode(), index["mediaType"])[0] == 201
+        for image, platform in (("urls", "amd64"), ("index", "amd64"), ("index", "all")):
+            made = run(home, "pack", "--platform", platform, f"{registry}/a/labelled:{image}", "-o", "x.ctp", status=10)
+            assert url in made.stderr and "never followed" in made.stderr
+        assert asked == [] and left(home) == []
+    finally:
+        elsewhere.shutdown()
+        elsewhere.server_close()
 
 
 def test_without_skopeo(registry, home):
     tools = home / "home" / "bin"
     tools.mkdir()
-    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm"):
+    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm", "cat"):
         (tools / name).symlink_to(shutil.which(name))
     made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=69, PATH=str(tools))
     assert "skopeo" in made.stderr
@@ -212,9 +309,9 @@ def test_what_lies_here_is_not_asked_of_a_registry(tmp_path):
     for image, said in (
         ("layout", "oci:layout"),
         ("./layout", "oci:./layout"),
-        ("x.ctp", "a file"),
-        ("oci-archive:x.tar", "oci:DIR:TAG"),
-        ("docker-daemon:nginx:latest", "oci:DIR:TAG"),
+        ("x.ctp", "oci-archive:x.ctp"),
+        ("docker://nginx", "nginx"),
+        ("ostree:nginx", "oci:DIR:TAG"),
     ):
         made = run(tmp_path, "pack", "--no-sign", image, "-o", "y.ctp", status=64)
         assert said in made.stderr

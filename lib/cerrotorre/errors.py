@@ -39,6 +39,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "file-changed": (11, "", "a file changed while it was read", "Its identity (device, inode, size, times) is not what it was when reading began, so nothing that was learnt of it holds."),
     "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read, and only regular files are replaced; a directory, device or socket is refused."),
     "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above. One without TLS must be named in [registries] insecure of config.toml."),
+    "image-unavailable": (11, "", "the image could not be had from there", "skopeo, which reads Docker archives, Docker daemons and container storages, did not give the image. Its own words are above."),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),
@@ -97,8 +98,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "oci-platform": (10, "structure", "the image is not there for that platform", "No manifest of the index is for the platform that was asked for.", "--platform one of those listed, or all"),
     "oci-artifact": (10, "structure", "not a container image", "The manifest has an artifact's config, not an image's."),
     "oci-too-large": (10, "structure", "the image's documents exceed the limit", "Documents of an image are held in memory to be checked, so they have a limit."),
+    "platform-repeated": (0, "structure", "several images for one platform", "The index names more than one image for the platform. As podman does, the first is taken.", "skopeo inspect --raw", "ct pack NAME@DIGEST"),
+    "mirrored": (0, "structure", "a mirror answered", "registries.conf sends this reference to a mirror, and the bundle says that its image came from there."),
     "metadata-left-out": (0, "structure", "metadata is left out", "An annotation or label of the image holds what a canonical manifest may not."),
-    "reference": (64, "", "not an image reference", "A reference is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in the registry grammar; a local layout is oci:DIR[:TAG]."),
+    "reference": (64, "", "not an image reference", "A reference is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in the registry grammar. What lies here begins with its transport: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR, docker-daemon:NAME, containers-storage:NAME."),
     # -- signatures ----------------------------------------------------------------------------------------------------
     "unsigned": (2, "signatures", "nobody signed", "The bundle carries no bundle signature.", "ct sign FILE -k KEY"),
     "signature-invalid": (2, "signatures", "signature invalid", "The signature names a key in your store, and does not verify under it: the envelope or the manifest was altered, or it was never made by that key."),

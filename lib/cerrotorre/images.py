@@ -1,10 +1,11 @@
 """Images on disk: OCI layouts, and the directories that skopeo's dir: transport makes."""
 
 import os
+from collections.abc import Callable, Iterator
 
 from cerrotorre import content, manifest, oci, platforms
 from cerrotorre.digest import is_digest, sha256
-from cerrotorre.errors import Fail
+from cerrotorre.errors import Fail, Finding
 from cerrotorre.typed import Any
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -17,6 +18,7 @@ class Source:
     def __init__(self, directory: str, root: oci.Descriptor) -> None:
         self.directory, self.root = directory, root
         self.annotations: dict[str, str] = root.get("annotations", {})
+        self.notes: list[Finding] = []
 
     def path(self, digest: str) -> str:
         return f"{self.directory}/blobs/{digest.replace(':', '/', 1)}"
@@ -26,7 +28,7 @@ class Source:
         digest, size = found["digest"], found["size"]
         if size > oci.MAX_DOCUMENT:
             raise Fail("oci-too-large", f"{digest} is {size} bytes", Blob=digest)
-        data = read_whole(self.path(digest), size + 1, found)
+        data = self.bytes_of(digest, size + 1)
         if len(data) != size:
             raise Fail("oci-size", digest, Blob=digest, Expected=size, Actual=f"{len(data)} or more")
         if sha256(data) != digest:
@@ -35,14 +37,26 @@ class Source:
 
     def place(self, entry: dict[str, Any], urls: list[str]) -> dict[str, Any]:
         """The `at` of a blob that is there, of the right size. Raises Fail oci-blob-absent or oci-size."""
-        path = self.path(entry["digest"])
         try:
-            known, size = content.locate(path)
+            at, size = self.where(entry["digest"])
         except Fail as fail:
             raise absent(entry["digest"], urls, str(fail)) from None
         if size != entry["size"]:
             raise Fail("oci-size", entry["digest"], Blob=entry["digest"], Expected=entry["size"], Actual=size)
-        return {"file": path, "id": known, "offset": 0}
+        return at
+
+    def bytes_of(self, digest: str, limit: int) -> bytes:
+        """At most `limit` bytes of a blob. Raises Fail oci-blob-absent."""
+        try:
+            return read_whole(self.path(digest), limit)
+        except Fail as fail:
+            raise absent(digest, [], str(fail)) from None
+
+    def where(self, digest: str) -> tuple[dict[str, Any], int]:
+        """(place, size) of a blob. Raises Fail where it is not there."""
+        path = self.path(digest)
+        known, size = content.locate(path)
+        return {"file": path, "id": known, "offset": 0}, size
 
 
 class Directory(Source):
@@ -60,19 +74,29 @@ class Directory(Source):
         return document if os.path.exists(document) else plain
 
 
+class Parts(Source):
+    """Documents by their hex in one directory, and images that skopeo put each into one of its own: {digest: directory}."""
+
+    def __init__(self, directory: str, root: oci.Descriptor, parts: dict[str, str]) -> None:
+        super().__init__(directory, root)
+        self._parts = parts
+
+    def path(self, digest: str) -> str:
+        if digest in self._parts:
+            return f"{self._parts[digest]}/manifest.json"
+        plain = digest.removeprefix("sha256:")
+        there = [f"{part}/{plain}" for part in self._parts.values()]
+        return next((path for path in there if os.path.exists(path)), f"{self.directory}/{plain}")
+
+
 def absent(digest: str, urls: list[str], reason: str) -> Fail:
     foreign = f"; a foreign layer, said to be at {urls[0][:200]}" if urls else ""
     return Fail("oci-blob-absent", f"{digest}{foreign}", Blob=digest, Reason=reason)
 
 
-def read_whole(path: str, limit: int, found: oci.Descriptor | None = None) -> bytes:
+def read_whole(path: str, limit: int) -> bytes:
     """At most `limit` bytes of a small file."""
-    try:
-        fd = content.open_file(path)
-    except Fail as fail:
-        if found:
-            raise absent(found["digest"], [], str(fail)) from None
-        raise
+    fd = content.open_file(path)
     try:
         return content.read_up_to(fd, limit)
     finally:
@@ -82,12 +106,17 @@ def read_whole(path: str, limit: int, found: oci.Descriptor | None = None) -> by
 def layout(directory: str, wanted: str | None) -> Source:
     """The image of an OCI layout: the one named `wanted`, or the only one. Raises Fail oci-*."""
     directory = content.absolute(directory)
+    return Source(directory, named_image(lambda name, limit: read_whole(f"{directory}/{name}", limit), directory, wanted))
+
+
+def named_image(read: Callable[[str, int], bytes], where: str, wanted: str | None) -> oci.Descriptor:
+    """The descriptor in a layout's index.json; `read` gives at most so many bytes of a file of it."""
     try:
-        marker = oci.document(read_whole(f"{directory}/oci-layout", oci.MAX_DOCUMENT), "oci-layout")
-        index = read_whole(f"{directory}/index.json", oci.MAX_DOCUMENT + 1)
+        marker = oci.document(read("oci-layout", oci.MAX_DOCUMENT), "oci-layout")
+        index = read("index.json", oci.MAX_DOCUMENT + 1)
     except Fail as fail:
         if fail.finding["status"] == 11:
-            raise Fail("oci-layout", f"'{directory}' is not an OCI image layout: {fail}", Directory=directory) from None
+            raise Fail("oci-layout", f"'{where}' is not an OCI image layout: {fail}", Directory=where) from None
         raise
     if marker.get("imageLayoutVersion") != "1.0.0":
         raise Fail(
@@ -106,30 +135,8 @@ def layout(directory: str, wanted: str | None) -> Source:
         raise Fail("oci-no-such-image", "index.json names no image")
     if len({entry["digest"] for entry in found}) != 1:
         raise Fail("oci-ambiguous", f"{len(found)} images" + (f" are named {wanted!r}" if wanted else ""), Actual=there)
-    return Source(directory, found[0])
-
-
-_TRANSPORTS = (
-    "docker-archive:",
-    "docker-daemon:",
-    "oci-archive:",
-    "containers-storage:",
-    "dir:",
-    "sif:",
-    "ostree:",
-    "tarball:",
-)
-
-
-def refuse_local(image: str) -> None:
-    """Raise Fail reference for what is meant to lie here and would be read as a repository of Docker Hub."""
-    if image.startswith(_TRANSPORTS):
-        transport = image.partition(":")[0]
-        raise Fail("reference", f"{transport}: is no source here", Reference=image, Instead=f"skopeo copy {image} oci:DIR:TAG")
-    if os.path.exists(f"{image}/oci-layout"):
-        raise Fail("reference", "that is a layout's directory", Reference=image, Instead=f"oci:{image}")
-    if image.endswith((".ctp", ".tar")) and os.path.exists(image):
-        raise Fail("reference", "that is a file, not an image layout or a reference", Reference=image)
+    chosen: oci.Descriptor = found[0]
+    return chosen
 
 
 def skopeo_directory(directory: str) -> Directory:
@@ -155,24 +162,37 @@ def select(source: Source, wanted: str) -> oci.Descriptor:
     if root["mediaType"] not in oci.INDEXES:
         return root
     doc = oci.read_index(source.read(root), root["mediaType"], root["digest"])
-    return platforms.choose(doc, wanted, source.read)
+    chosen, notes = platforms.choose(doc, wanted, source.read)
+    source.notes += notes
+    return chosen
 
 
-def foreign_urls(root: oci.Descriptor, read: oci.Reader, seen: set[str] | None = None) -> dict[str, list[str]]:
-    """Where manifests say that layers may be found elsewhere: named in a refusal, never followed."""
+def documents(
+    root: oci.Descriptor, read: oci.Reader, depth: int = 0, seen: set[str] | None = None
+) -> Iterator[tuple[oci.Descriptor, oci.Document]]:
+    """Every index and manifest that an image reaches, each once, those below an index after it. Raises Fail oci-*."""
     seen = set() if seen is None else seen
     if root["digest"] in seen:
-        return {}
+        return
+    if depth > oci.MAX_DEPTH:
+        raise Fail("oci-too-large", f"indexes nested deeper than {oci.MAX_DEPTH}", Blob=root["digest"])
     seen.add(root["digest"])
     if root["mediaType"] in oci.INDEXES:
-        children = oci.read_index(read(root), root["mediaType"], root["digest"])["manifests"]
-        found: dict[str, list[str]] = {}
-        for child in children:
+        doc = oci.read_index(read(root), root["mediaType"], root["digest"])
+        yield root, doc
+        for child in doc["manifests"]:
             if child["mediaType"] in oci.INDEXES | oci.MANIFESTS:
-                found |= foreign_urls(child, read, seen)
-        return found
-    layers = oci.read_manifest(read(root), root["mediaType"], root["digest"])["layers"]
-    return {layer["digest"]: [str(url) for url in layer["urls"]] for layer in layers if isinstance(layer.get("urls"), list)}
+                yield from documents(child, read, depth + (child["mediaType"] in oci.INDEXES), seen)
+    else:
+        yield root, oci.read_manifest(read(root), root["mediaType"], root["digest"])
+
+
+def elsewhere(root: oci.Descriptor, read: oci.Reader) -> Iterator[tuple[str, list[str]]]:
+    """(digest, urls) of what documents say may be found elsewhere: named in a refusal, never followed."""
+    for _, doc in documents(root, read):
+        for found in doc["manifests"] if "manifests" in doc else [doc["config"], *doc["layers"]]:
+            if urls := found.get("urls"):
+                yield found["digest"], [str(url) for url in urls] if isinstance(urls, list) else [str(urls)]
 
 
 def check_digest(text: str, data: bytes) -> None:

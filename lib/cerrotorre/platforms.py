@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from cerrotorre import oci
-from cerrotorre.errors import Fail
+from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.manifest import PLATFORM
 from cerrotorre.oci import Descriptor, Document, Reader
 
 
@@ -31,21 +32,49 @@ def candidates(doc: Document, read: Reader, depth: int = 0, seen: set[str] | Non
                 yield where, child
 
 
-def choose(doc: Document, wanted: str, read: Reader) -> Descriptor:
-    """The image of an index for `wanted`, os/arch[/variant]: the exact one, else the first that differs in variant only.
+def choose(doc: Document, wanted: str, read: Reader) -> tuple[Descriptor, list[Finding]]:
+    """(the image of an index for `wanted`, os/arch[/variant], notes): the exact one, else the first that differs in variant only.
 
-    A variant that was asked for must be there. Raises Fail oci-platform.
+    A variant that was asked for must be there. Of several for one platform the first is taken, as podman does, with a note.
+    Raises Fail oci-platform.
     """
     found = list(candidates(doc, read))
-    for where, child in found:
-        if where == wanted:
-            return child
-    if wanted.count("/") == 1:
-        for where, child in found:
-            if where.startswith(wanted + "/"):
-                return child
-    there = ", ".join(dict.fromkeys(where for where, _ in found)) or "none"
-    raise Fail("oci-platform", f"no image for {wanted}", Expected=wanted, Actual=there)
+    suiting = [(where, child) for where, child in found if where == wanted]
+    if not suiting and wanted.count("/") == 1:
+        suiting = [(where, child) for where, child in found if where.startswith(wanted + "/")]
+        suiting = [(where, child) for where, child in suiting if where == suiting[0][0]]
+    if not suiting:
+        there = ", ".join(dict.fromkeys(where for where, _ in found)) or "none"
+        raise Fail("oci-platform", f"no image for {wanted}", Expected=wanted, Actual=there)
+    where, chosen = suiting[0]
+    others = sorted({child["digest"] for _, child in suiting} - {chosen["digest"]})
+    detail = f"{len(others) + 1} images are for {where}: the first, {chosen['digest']}, is taken"
+    return chosen, [
+        finding("platform-repeated", detail, Taken=chosen["digest"], Left=", ".join(others)[:1000])
+    ] if others else []
+
+
+def suits(image: list[str], wanted: str) -> None:
+    """Whether a single image, with its platform if it names one, is for the platform that was asked for. Raises Fail oci-platform."""
+    if image and image[0] != wanted and not (wanted.count("/") == 1 and image[0].startswith(wanted + "/")):
+        raise Fail("oci-platform", f"the image is for {image[0]}", Expected=wanted, Actual=image[0])
+
+
+def override(wanted: str) -> list[str]:
+    """skopeo's options for a platform."""
+    flags = ("--override-os", "--override-arch", "--override-variant")
+    return [part for pair in zip(flags, wanted.split("/"), strict=False) for part in pair]
+
+
+def parse(text: str) -> str:
+    """The platform that an option names: os/arch[/variant], or `all`; an architecture alone is Linux's. Raises Fail usage."""
+    if text == "all":
+        return text
+    if "/" not in text and PLATFORM.fullmatch(f"linux/{text}"):
+        return host_platform(text)
+    if not PLATFORM.fullmatch(text):
+        raise Fail("usage", f"--platform: {text!r} is not OS/ARCH[/VARIANT], ARCH or all")
+    return text
 
 
 def host_platform(machine: str) -> str:

@@ -1,76 +1,98 @@
 """Images from registries, by skopeo: digests preserved, chosen by digest, into a private directory."""
 
-import json
+import os
 import re
-import subprocess
 
-from cerrotorre import images, oci, platforms
-from cerrotorre.digest import sha256
-from cerrotorre.errors import Fail
-from cerrotorre.reference import match_registry, spell
+from cerrotorre import images, manifest, oci, platforms, skopeo
+from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.reference import match_registry, parse, spell
 from cerrotorre.typed import Any
 
-MAX_WORDS = 2000
-
-
-def _skopeo(arguments: list[str], subject: str) -> bytes:
-    """Run skopeo and return what it printed, at most a document's size. Raises Fail tool-missing or network."""
-    try:
-        with subprocess.Popen(
-            ["skopeo", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as child:
-            out, words = child.communicate()
-    except FileNotFoundError:
-        raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
-    if child.returncode:
-        raise Fail("network", f"skopeo could not get {subject}", Reference=subject, Skopeo=_message(words)[:MAX_WORDS])
-    return out
-
-
-def _message(words: bytes) -> str:
-    """What skopeo's last log line says: time="…" level=fatal msg="…"."""
-    line = (words.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"])[-1]
-    quoted = re.search(r'msg=("(?:[^"\\]|\\.)*")', line)
-    try:
-        return str(json.loads(quoted[1])) if quoted else line
-    except ValueError:
-        return line
+_OWN = {manifest.OCI_INDEX: oci.OCI_MANIFEST, oci.DOCKER_INDEX: oci.DOCKER_MANIFEST}
+# What skopeo logs of each registry it asks, a mirror of registries.conf first; the last one answered.
+_ASKED = re.compile(r'Trying to access "([^"]+)"')
 
 
 class Remote:
     """One repository of a registry; documents are read by digest and checked."""
 
-    def __init__(self, reference: dict[str, Any], insecure: list[str]) -> None:
-        self.reference = reference
+    def __init__(self, reference: dict[str, Any], insecure: list[str], directory: str) -> None:
+        self.reference, self.directory = reference, directory
         self.repository = f"{reference['host']}/{reference['path']}"
-        self.plain = any(match_registry(pattern, spell(reference)) for pattern in insecure)
+        self.insecure = insecure
+        self.known: dict[str, bytes] = {}
+        # Said either way, since registries.conf too can mark a registry as insecure.
+        self.verify = "false" if self._is_plain(reference) else "true"
 
-    def document(self, by: str) -> bytes:
-        """The raw manifest or index that `by`, `:TAG` or `@DIGEST`, names."""
-        flags = ["--tls-verify=false"] if self.plain else []
-        data = _skopeo(["inspect", "--raw", *flags, f"docker://{self.repository}{by}"], self.repository + by)
+    def _is_plain(self, reference: dict[str, Any]) -> bool:
+        return any(match_registry(pattern, spell(reference)) for pattern in self.insecure)
+
+    def resolve(self, by: str) -> tuple[bytes, dict[str, Any]]:
+        """(the raw manifest or index that `:TAG` or `@DIGEST` names, the reference of whoever gave it)."""
+        source = f"docker://{self.repository}{by}"
+        data, said = skopeo.run(
+            ["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", source],
+            self.repository + by,
+            "network",
+            self.directory,
+        )
         if by.startswith("@"):
             images.check_digest(by[1:], data)
-        return data
+        asked = [match[1] for message in said if (match := _ASKED.fullmatch(message))]
+        if not asked:
+            raise Fail("network", "skopeo did not say which registry answered", Reference=self.repository + by)
+        answered = parse(asked[-1])
+        if self.verify == "false" and not self._is_plain(answered):
+            raise Fail("network", "a mirror answered, which [registries] insecure does not name", Reference=spell(answered))
+        return data, answered
 
     def read(self, found: oci.Descriptor) -> bytes:
         """A document that a descriptor names: manifests and indexes; a config is not one the registry serves this way."""
+        digest = found["digest"]
         if found["mediaType"] not in oci.INDEXES | oci.MANIFESTS:
-            raise Fail("oci-platform", "an image of the index names no platform", Blob=found["digest"])
-        return self.document("@" + found["digest"])
+            raise Fail("oci-platform", "an image of the index names no platform", Blob=digest)
+        if digest not in self.known:
+            self.known[digest] = self.resolve("@" + digest)[0]
+            if sum(map(len, self.known.values())) > oci.MAX_DOCUMENTS:
+                raise Fail("oci-too-large", f"the image's documents are over {oci.MAX_DOCUMENTS} bytes")
+        return self.known[digest]
 
-    def copy(self, digest: str, directory: str, everything: bool) -> None:
-        flags = ["--src-tls-verify=false"] if self.plain else []
-        flags += ["--all"] if everything else []
-        arguments = [
-            "copy",
-            "--quiet",
-            "--preserve-digests",
-            *flags,
-            f"docker://{self.repository}@{digest}",
-            f"dir:{directory}",
-        ]
-        _skopeo(arguments, f"{self.repository}@{digest}")
+    def fetch(self, root: oci.Descriptor) -> images.Source:
+        """An image or a whole index, into the directory. Raises Fail oci-blob-absent for `urls`: skopeo would ask there."""
+        for digest, urls in images.elsewhere(root, self.read):
+            raise images.absent(digest, urls, "`urls` are never followed")
+        directory = f"{self.directory}/image"
+        if root["mediaType"] in oci.INDEXES:
+            children = oci.read_index(self.read(root), root["mediaType"], root["digest"])["manifests"]
+            if {child["mediaType"] for child in children} - {_OWN[root["mediaType"]]}:
+                return self._fetch_parts(root, directory)
+            self._copy(root["digest"], directory, "--all")
+        else:
+            self._copy(root["digest"], directory)
+        source = images.skopeo_directory(directory)
+        if source.root["digest"] != root["digest"]:
+            raise Fail("hash-mismatch", "skopeo wrote another manifest", Expected=root["digest"], Actual=source.root["digest"])
+        return source
+
+    def _fetch_parts(self, root: oci.Descriptor, directory: str) -> images.Source:
+        """An index that holds another, or both OCI's and Docker's manifests, which skopeo does not copy: its indexes as they were
+        read, and each image by itself."""
+        os.mkdir(directory)
+        parts: dict[str, str] = {}
+        for found, doc in images.documents(root, self.read):
+            digest = found["digest"]
+            if "manifests" in doc:
+                with open(f"{directory}/{digest.removeprefix('sha256:')}", "xb") as file:
+                    file.write(self.read(found))
+            else:
+                parts[digest] = f"{directory}/{len(parts)}"
+                self._copy(digest, parts[digest])
+        return images.Parts(directory, root, parts)
+
+    def _copy(self, digest: str, directory: str, *more: str) -> None:
+        flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *more]
+        source = f"docker://{self.repository}@{digest}"
+        skopeo.run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}", "network", self.directory)
 
 
 def fetch(
@@ -80,15 +102,21 @@ def fetch(
 
     The reference is resolved once; everything after is by digest, so what a tag names may change meanwhile.
     """
-    remote = Remote(reference, insecure)
-    data = remote.document("@" + reference["digest"] if reference["digest"] else ":" + reference["tag"])
+    remote = Remote(reference, insecure, directory)
+    data, answered = remote.resolve("@" + reference["digest"] if reference["digest"] else ":" + reference["tag"])
+    # skopeo is given one of tag and digest; both are what was asked for.
+    answered |= {"tag": reference["tag"], "digest": reference["digest"]}
     root = images.root_descriptor(data)
-    provenance = {"source": spell(reference), "registry": reference["host"]}
+    remote.known[root["digest"]] = data
+    provenance = {"source": spell(answered), "registry": answered["host"]}
+    notes: list[Finding] = []
+    if spell(answered) != spell(reference):
+        notes.append(finding("mirrored", f"{spell(answered)} answered for {spell(reference)}", Source=spell(answered)))
     if root["mediaType"] in oci.INDEXES and platform != "all":
         provenance["index_digest"] = root["digest"]
-        root = platforms.choose(oci.read_index(data, root["mediaType"], root["digest"]), platform, remote.read)
-    remote.copy(root["digest"], directory, root["mediaType"] in oci.INDEXES)
-    source = images.skopeo_directory(directory)
-    if source.root["digest"] != root["digest"]:
-        raise Fail("hash-mismatch", "skopeo wrote another manifest", Expected=root["digest"], Actual=sha256(data))
+        index = oci.read_index(data, root["mediaType"], root["digest"])
+        root, more = platforms.choose(index, platform, remote.read)
+        notes += more
+    source = remote.fetch(root)
+    source.notes = notes
     return source, provenance
