@@ -10,12 +10,14 @@ packages() {
 		dash             dash
 		docker-registry  docker-distribution
 		fish             fish
+		libarchive-tools bsdtar
 		mandoc           mandoc
 		openssl          openssl
 		podman           podman
 		runc             runc
 		shellcheck       ShellCheck
 		skopeo           skopeo
+		strace           strace
 		umoci            -
 		zsh              zsh
 	END

@@ -72,7 +72,7 @@ def _parsed(where: str, data: bytes) -> dict[str, Any]:
 
 def _absolute(where: str, value: str) -> str:
     if value.startswith("~/"):
-        value = os.path.join(os.path.expanduser("~"), value[2:])
+        value = os.path.join(places.user_dir(os.environ), value[2:])
     return os.path.join(os.path.dirname(where), value)
 
 

@@ -19,11 +19,19 @@ def home_dir(env: Mapping[str, str] | None = None) -> str:
     config = env.get("XDG_CONFIG_HOME", "")
     if os.path.isabs(config):
         return os.path.join(config, "cerro")
-    home = env.get("HOME") or os.path.expanduser("~")
+    return os.path.join(user_dir(env), ".config", "cerro")
+
+
+def user_dir(env: Mapping[str, str]) -> str:
+    """The user's home directory, which is $HOME. Raises Fail usage if that is no absolute path.
+
+    It is never looked up: the host's list of users may be a server's, and whoever verifies asks nobody.
+    """
+    home = env.get("HOME", "")
     # What the working directory holds may be another's, so trust is never looked up beside it.
     if not os.path.isabs(home):
         raise Fail("usage", "no home directory: set HOME or CT_HOME to an absolute path")
-    return os.path.join(home, ".config", "cerro")
+    return home
 
 
 def host_dir() -> str:
