@@ -87,16 +87,16 @@ def hash_chunks(
 ) -> tuple[str, bytes]:
     """(digest, the bytes if they are to be kept) of what passes, written on if there is somewhere."""
     digest = hasher()
-    parts = []
+    held = bytearray()
     for part in chunks:
         digest.update(part)
         if write:
             write(part)
         if keep:
-            parts.append(bytes(part))
+            held += part
         if progress:
             progress(len(part))
-    return "sha256:" + digest.hexdigest(), b"".join(parts)
+    return "sha256:" + digest.hexdigest(), bytes(held)
 
 
 def file_chunks(at: Entry, size: int, files: Files) -> Iterator[bytes]:
