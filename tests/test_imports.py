@@ -26,15 +26,15 @@ LAYERS = (
     # one page of the specification each, pure
     {
         "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "privatekey",
-        "signatures", "signers", "statement", "suites",
+        "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
+        "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
     },
     # what people read
-    {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -47,7 +47,7 @@ HEAVY = {
     "cbor2",
     "argon2",
     "tqdm",
-    "tomli_w",
+    "tomlkit",
     "cryptography",
     "datetime",
     "unicodedata",
