@@ -1,7 +1,7 @@
 # make            builds build/, laid out like an install prefix: build/bin/ct works from anywhere
 # make demo       the main job: pack an image, verify it, explain it, and three refusals  [IMAGE=docker.io/library/nginx:1.26]
 # make test       every test        make check   formatting, lint, types, manual pages
-# make bench      speed, as ratios to peers measured in the same run
+# make bench      speed, as ratios to peers measured in the same run  [ROWS=pack]
 # make deps       system packages that the tests use (apt or dnf, as root)
 # make install    [PREFIX=/usr/local] [DESTDIR=]
 
@@ -93,7 +93,7 @@ golden: all $(BUILD)/.test
 	CT_GOLDEN=write PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q tests/test_golden.py
 
 bench: all
-	$(python) tests/bench/bench.py $(BUILD)
+	@$(python) tests/bench/bench.py $(BUILD) $(ROWS)
 
 demo: all
 	@sh tests/demo.sh $(BUILD) $(IMAGE)

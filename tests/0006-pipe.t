@@ -16,6 +16,9 @@ is 0 'among files' piped a.ctp a.ctp - ./a.ctp
 has '3 of 3 valid'
 is 64 'twice' piped a.ctp - -
 is 0 'a slow writer' sh -c '{ dd bs=700 count=3 && sleep 0.2 && cat; } <a.ctp 2>/dev/null | ct verify -'
+image single small
+ct pack oci:small -q -o small.ctp
+is 0 'three bytes at a time' sh -c 'dd bs=3 <small.ctp 2>/dev/null | ct verify -'
 is 0 'without a place for temporary files' env TMPDIR=/nowhere sh -c 'cat a.ctp | ct verify -'
 is 0 'in a directory that cannot be written to' sh -c 'chmod 555 . && cat a.ctp | ct verify -; status=$?; chmod 755 .; exit $status'
 

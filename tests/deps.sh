@@ -13,12 +13,14 @@ packages() {
 		fish             fish
 		iproute2         iproute
 		jq               jq
+		libarchive-tools bsdtar
 		mandoc           mandoc
 		openssl          openssl
 		podman           podman
 		runc             runc
 		shellcheck       ShellCheck
 		skopeo           skopeo
+		strace           strace
 		umoci            -
 		zsh              zsh
 	END

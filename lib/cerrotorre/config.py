@@ -94,7 +94,7 @@ def check_named(where: str, document: Document) -> list[Finding]:
 def absolute(where: str, value: str) -> str:
     """The path that a setting of the file `where` means."""
     if value.startswith("~/"):
-        value = os.path.join(os.path.expanduser("~"), value[2:])
+        value = os.path.join(places.user_dir(os.environ), value[2:])
     return os.path.join(os.path.dirname(where), value)
 
 

@@ -113,14 +113,15 @@ def read(at: Entry, size: int, files: Files) -> bytes:
 
 def read_exactly(fd: int, size: int) -> bytes:
     """Exactly so many bytes of a pipe. Raises Fail truncated."""
-    parts, left = [], size
+    whole = bytearray(size)
+    # Into place as they arrive: they may come one at a time, and an object for each would be many times their size.
+    left = memoryview(whole)
     while left:
-        part = os.read(fd, min(left, CHUNK))
-        if not part:
+        got = os.readv(fd, [left])
+        if not got:
             raise Fail("truncated", "the stream ends early")
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+        left = left[got:]
+    return bytes(whole)
 
 
 def read_up_to(fd: int, limit: int) -> bytes:

@@ -26,13 +26,19 @@ def data_dir(env: Mapping[str, str] | None = None) -> str:
 def _base(variable: str, usual: str, env: Mapping[str, str]) -> str:
     # XDG Base Directory Specification: "If an implementation encounters a relative path […] it should consider the path invalid".
     named = env.get(variable, "")
-    if os.path.isabs(named):
-        return named
-    home = env.get("HOME") or os.path.expanduser("~")
+    return named if os.path.isabs(named) else os.path.join(user_dir(env), usual)
+
+
+def user_dir(env: Mapping[str, str]) -> str:
+    """The user's home directory, which is $HOME. Raises Fail usage if that is no absolute path.
+
+    It is never looked up: the host's list of users may be a server's, and whoever verifies asks nobody.
+    """
+    home = env.get("HOME", "")
     # What the working directory holds may be another's, so trust is never looked up beside it.
     if not os.path.isabs(home):
         raise Fail("usage", "no home directory: set HOME or CT_HOME to an absolute path")
-    return os.path.join(home, usual)
+    return home
 
 
 def host_dir() -> str:

@@ -61,6 +61,7 @@ def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Findin
     """Read a piped bundle on from its trust members to its end: member list, derived members, every blob."""
     parsed, _, derived = recorded.derive(record)
     reader = bundle.PipeReader(fd, record["content"][0]["at"]["offset"])
+    reader.widen()
     wanted = documents(parsed["content"])
     findings: list[Finding] = []
     kept: dict[str, bytes] = {}
@@ -79,20 +80,23 @@ def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Findin
 
 
 def hash_chunks(
-    chunks: Iterator[bytes], keep: bool, write: Callable[[bytes], object] | None = None, progress: Progress = None
+    chunks: Iterator[bytes | memoryview],
+    keep: bool,
+    write: Callable[[bytes | memoryview], object] | None = None,
+    progress: Progress = None,
 ) -> tuple[str, bytes]:
     """(digest, the bytes if they are to be kept) of what passes, written on if there is somewhere."""
     digest = hasher()
-    parts = []
+    held = bytearray()
     for part in chunks:
         digest.update(part)
         if write:
             write(part)
         if keep:
-            parts.append(part)
+            held += part
         if progress:
             progress(len(part))
-    return "sha256:" + digest.hexdigest(), b"".join(parts)
+    return "sha256:" + digest.hexdigest(), bytes(held)
 
 
 def file_chunks(at: Entry, size: int, files: Files) -> Iterator[bytes]:

@@ -87,9 +87,12 @@ def shape(value: Any) -> Statement:
         raise ValueError("no predicateType or subject")
     if value.keys() - {"_type", "subject", "predicateType", "predicate"}:
         raise ValueError("a member that Statement v1 does not have")
+    if not isinstance(value.get("predicate", {}), dict):
+        raise ValueError("predicate is not an object")
     for subject in value["subject"]:
         digest = subject.get("digest") if isinstance(subject, dict) else None
-        if not isinstance(digest, dict) or not all(isinstance(item, str) for item in digest.values()):
+        # digest_set.md: "Set of one or more cryptographic digests".
+        if not isinstance(digest, dict) or not digest or not all(isinstance(item, str) for item in digest.values()):
             raise ValueError("a subject without digests")
     return value
 

@@ -186,18 +186,17 @@ def first_byte() -> bytes:
     return bytes(reader.peek(1)[:1])
 
 
-def lines() -> Iterator[bytes]:
-    """Lines of standard input, each within the limit."""
+def line() -> bytes:
+    """The next line of standard input, within the limit; empty at its end."""
     if sys.stdin is None:
         raise Fail("file-unreadable", "standard input is closed")
-    reader = sys.stdin.buffer
-    while line := reader.readline(MAX_LINE + 1):
-        if len(line) > MAX_LINE:
-            raise Fail("record-malformed", f"a line longer than {MAX_LINE} bytes")
-        if not line.endswith(b"\n"):
-            # Whoever wrote it was killed while writing.
-            raise Fail("pipeline-broken", "the stream stops in the middle of a line")
-        yield line
+    text = sys.stdin.buffer.readline(MAX_LINE + 1)
+    if len(text) > MAX_LINE:
+        raise Fail("record-malformed", f"a line longer than {MAX_LINE} bytes")
+    if text and not text.endswith(b"\n"):
+        # Whoever wrote it was killed while writing.
+        raise Fail("pipeline-broken", "the stream stops in the middle of a line")
+    return text
 
 
 def records() -> Iterator[Record]:
@@ -206,11 +205,13 @@ def records() -> Iterator[Record]:
     Raises Fail pipeline-broken where the end is missing or counts otherwise, record-malformed for anything unknown.
     """
     count = 0
-    for line in lines():
+    while text := line():
         try:
-            record = jsonic.parse_record(line, MAX_LINE)
+            record = jsonic.parse_record(text, MAX_LINE)
         except jsonic.Malformed as error:
             raise Fail("record-malformed", f"line {count + 1}: {error}") from None
+        # It may be long, and whoever works on the record has no use for it.
+        text = b""
         kind = record.get("record") if isinstance(record, dict) else None
         if kind == END:
             if record.get("records") != count or type(record["records"]) is not int:
@@ -260,7 +261,9 @@ def emit(record: Record) -> None:
         record = new(record["bundle"])
         add(record, made)
         text = jsonic.dump(record)
-    write(text + "\n")
+    # In place: a copy of a long record would be as long.
+    text += "\n"
+    write(text)
     _written += 1
     _statuses.append(status_of(record))
 

@@ -1,24 +1,35 @@
-"""bench.py BUILD - how fast, as ratios to `openssl dgst -sha256` of the same file in the same run; medians of several.
+"""bench.py BUILD [--quick] [ROW...] - how fast, as ratios to peers that do the like, timed in turns in the same run.
 
-A 1 GiB bundle (8 layers of 128 MiB that cannot be compressed), each output file fresh; one bundle of 1 MB, and a thousand.
+A row is a job: ct first, then its peers. Each command is a whole process (or pipeline), run at least five times, in turns with
+the others of its row; the table shows medians, the extremes, and ct's median as a multiple of the peer's. What has a target says
+whether it was met. Files are random bytes in $TMPDIR (/var/tmp); what is written is fresh each time, and synced before the next
+is timed. Peers that are not installed are named as such: openssl, sha256sum (coreutils), skopeo, minisign, cp.
+
+ROW is the beginning of a row's name (default: all). --quick takes tiny files and one round, to see that everything runs.
+Memory: the largest resident set of any one process, from wait4; and what all of them hold at once, the peak of the sum of their
+proportional set sizes, sampled every 10 ms in a run of its own.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-ROUNDS = 7
 MIB = 1 << 20
+MOST_MEMORY = 64
+NEEDED = 10 << 30
 
 
 def make_image(directory: Path, layers: int, size: int) -> None:
+    """An OCI layout of one image whose layers cannot be compressed."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -55,62 +66,277 @@ def make_image(directory: Path, layers: int, size: int) -> None:
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """(seconds, MiB of the largest process) of a command that must succeed."""
-    begun = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begun
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{command[:3]} exited {child.returncode}")
-    return seconds, usage.ru_maxrss / 1024
+class Command:
+    """A command line. `most`: the multiple of its time that ct's may be. `writes`: what it makes, removed before each run.
+    `needs`: the program that it is about, if that is not the first word."""
 
+    def __init__(
+        self, label: str, *words: object, most: float | None = None, writes: Path | None = None, needs: str | None = None
+    ) -> None:
+        self.label, self.most, self.writes = label, most, writes
+        self.words = [str(word) for word in words]
+        self.installed = shutil.which(needs or self.words[0]) is not None
+        self.seconds: list[float] = []
+        self.resident = 0.0
+        self.status = 0
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.3f} s  ({min(values):.3f}-{max(values):.3f})"
+    def clear(self) -> None:
+        if self.writes and self.writes.is_dir():
+            shutil.rmtree(self.writes)
+        elif self.writes:
+            self.writes.unlink(missing_ok=True)
 
-
-def main(build: Path, work: Path) -> None:
-    os.environ["HOME"] = str(work)
-    ct = str(build / "bin" / "ct")
-    subprocess.run([ct, "keygen", "--no-password", "--id", "bench"], check=True, stdout=subprocess.DEVNULL)
-    big, one = work / "big.ctp", work / "one.ctp"
-    make_image(work / "big", 8, 128 * MIB)
-    make_image(work / "one", 1, 10**6)
-    times: dict[str, list[float]] = {"openssl": [], "verify": [], "pack": []}
-    memory = 0.0
-    for _ in range(ROUNDS):
-        # Each output is a fresh file, and what it left to be written is on disk before the next is timed.
-        big.unlink(missing_ok=True)
+    def run(self) -> None:
+        """Time it once: seconds, and the MiB of its largest process."""
+        self.clear()
         os.sync()
-        for name, command in (
-            ("pack", [ct, "pack", "-q", f"oci:{work}/big", "-o", str(big)]),
-            ("openssl", ["openssl", "dgst", "-sha256", str(big)]),
-            ("verify", [ct, "verify", str(big)]),
-        ):
-            seconds, resident = timed(command)
-            times[name].append(seconds)
-            memory = max(memory, resident if name != "openssl" else 0)
-            os.sync()
-    base = statistics.median(times["openssl"])
-    print(f"1 GiB   openssl dgst -sha256  {spread(times['openssl'])}")
-    for name in ("verify", "pack"):
-        print(f"1 GiB   ct {name:<18} {spread(times[name])}  {statistics.median(times[name]) / base:.2f} x openssl")
-    print(f"1 GiB   largest process       {memory:.0f} MiB")
-    subprocess.run([ct, "pack", "-q", f"oci:{work}/one", "-o", str(one)], check=True)
-    single = [timed([ct, "verify", str(one)])[0] for _ in range(41)]
-    print(
-        f"1 MB    ct verify             {statistics.median(single) * 1000:.0f} ms  ({min(single) * 1000:.0f}-{max(single) * 1000:.0f})"
-    )
-    copies = [str(work / f"{number}.ctp") for number in range(1000)]
-    for copy in copies:
-        shutil.copyfile(one, copy)
-    os.sync()
-    many = [timed([ct, "verify", *copies])[0] for _ in range(5)]
-    print(f"1 MB    1,000 in one call     {spread(many)}  {1000 / statistics.median(many):.0f} a second")
+        begun = time.perf_counter()
+        child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        self.seconds.append(time.perf_counter() - begun)
+        self.status = child.returncode = os.waitstatus_to_exitcode(status)
+        self.resident = max(self.resident, usage.ru_maxrss / 1024)
+
+    def together(self) -> float:
+        """MiB that all its processes held at once, at most: the sum of their PSS."""
+        self.clear()
+        child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        most = 0
+        while child.poll() is None:
+            most = max(
+                most,
+                sum(_pss(process) for process in os.listdir("/proc") if process.isdecimal() and _is_of(process, child.pid)),
+            )
+            time.sleep(0.01)
+        return most / 1024
+
+
+def _is_of(process: str, session: int) -> bool:
+    try:
+        return os.getsid(int(process)) == session
+    except OSError:
+        return False
+
+
+def _pss(process: str) -> int:
+    """KiB; 0 for one that has ended meanwhile."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+class Bench:
+    """The files, each made when a row first needs it, and the rows."""
+
+    def __init__(self, build: Path, work: Path, quick: bool) -> None:
+        self.ct, self.work, self.quick = str(build / "bin" / "ct"), work, quick
+        os.environ["HOME"] = str(work)
+        self.whole = MIB if quick else 1 << 30
+        self.count, self.entries, self.rounds = (3, 20, 1) if quick else (1000, 10_000, 5)
+        subprocess.run([self.ct, "keygen", "--no-password", "--id", "bench"], check=True, stdout=subprocess.DEVNULL)
+        self.rows: dict[str, tuple[str, Callable[[], list[Command]], float | None]] = {
+            "verify-8-layers": ("verify 1 GiB in 8 layers", self.verify_8_layers, None),
+            "verify-1-layer": ("verify 1 GiB in 1 layer", self.verify_1_layer, None),
+            "verify-pipe": ("verify 1 GiB from a pipe", self.verify_pipe, None),
+            "verify-1MB": ("verify 1 MB", self.verify_1mb, 0.1),
+            "verify-1000": ("verify 1,000 bundles of 1 MB in one call", self.verify_1000, 2),
+            "verify-10000-entries": ("verify 10,000 content entries of 1 kB", self.verify_10000_entries, None),
+            "pack": ("pack 1 GiB in 8 layers", self.pack, None),
+        }
+
+    # -- files
+
+    def layout(self, layers: int, size: int) -> Path:
+        path = self.work / f"layout-{layers}-{size}"
+        if not path.exists():
+            make_image(path, layers, size)
+        return path
+
+    def bundle(self, layers: int, size: int) -> Path:
+        path = self.work / f"{layers}-{size}.ctp"
+        image = f"oci:{self.layout(layers, size)}"
+        if not path.exists():
+            subprocess.run([self.ct, "pack", "-q", "--name", "bench", "-o", path, image], check=True)
+        return path
+
+    def minisigned(self, path: Path) -> Path:
+        """The signature of a file by a key without a password; the key is made with the first."""
+        signature = path.with_suffix(".minisig")
+        key = ["-s", self.work / "minisign.key"]
+        if shutil.which("minisign") and not signature.exists():
+            if not (self.work / "minisign.pub").exists():
+                make = ["minisign", "-G", "-W", "-p", self.work / "minisign.pub", *key]
+                subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["minisign", "-S", *key, "-x", signature, "-m", path], check=True, stdout=subprocess.DEVNULL)
+        return signature
+
+    # -- rows: ct, then its peers
+
+    def minisign(self, path: Path) -> Command:
+        words = ["-Vq", "-p", self.work / "minisign.pub", "-x", self.minisigned(path), "-m", path]
+        return Command("minisign -V", "minisign", *words)
+
+    def verify_8_layers(self) -> list[Command]:
+        path = self.bundle(8, self.whole // 8)
+        return [
+            Command("ct verify", self.ct, "verify", path),
+            Command("openssl dgst -sha256", "openssl", "dgst", "-sha256", path, most=0.75),
+            Command("sha256sum", "sha256sum", path, most=0.15),
+            Command("skopeo inspect oci-archive:", "skopeo", "inspect", f"oci-archive:{path}"),
+            self.minisign(path),
+        ]
+
+    def verify_1_layer(self) -> list[Command]:
+        path = self.bundle(1, self.whole)
+        return [
+            Command("ct verify", self.ct, "verify", path),
+            # One stream is hashed by one thread.
+            Command("openssl dgst -sha256", "openssl", "dgst", "-sha256", path, most=1.1),
+            Command("sha256sum", "sha256sum", path),
+            Command("skopeo inspect oci-archive:", "skopeo", "inspect", f"oci-archive:{path}"),
+            self.minisign(path),
+        ]
+
+    def verify_pipe(self) -> list[Command]:
+        path = self.bundle(8, self.whole // 8)
+        pipes = (
+            ("cat | ct verify -", 'cat "$1" | "$2" verify -', self.ct, None),
+            ("cat | openssl dgst -sha256", 'cat "$1" | "$2" dgst -sha256', "openssl", 1.1),
+            ("cat | sha256sum", 'cat "$1" | "$2"', "sha256sum", None),
+        )
+        return [
+            Command(label, "sh", "-c", script, "sh", path, program, most=most, needs=program)
+            for label, script, program, most in pipes
+        ]
+
+    def verify_1mb(self) -> list[Command]:
+        path = self.bundle(1, 10**6)
+        return [
+            Command("ct verify", self.ct, "verify", path),
+            Command("openssl dgst -sha256", "openssl", "dgst", "-sha256", path),
+            Command("sha256sum", "sha256sum", path),
+            Command("skopeo inspect oci-archive:", "skopeo", "inspect", f"oci-archive:{path}"),
+            self.minisign(path),
+        ]
+
+    def verify_1000(self) -> list[Command]:
+        path = self.bundle(1, 10**6)
+        copies = [self.work / f"copy-{number}.ctp" for number in range(self.count)]
+        for copy in copies:
+            shutil.copyfile(path, copy)
+        # One signature fits them all: they are the same.
+        options = f"-Vq -p '{self.work}/minisign.pub' -x '{self.minisigned(path)}'"
+        each = f'for file do minisign {options} -m "$file" || exit; done'
+        return [
+            Command("ct verify", self.ct, "verify", *copies),
+            Command("openssl dgst -sha256", "openssl", "dgst", "-sha256", *copies),
+            Command("sha256sum", "sha256sum", *copies),
+            Command("minisign -V, one call each", "sh", "-c", each, "sh", *copies, needs="minisign"),
+        ]
+
+    def verify_10000_entries(self) -> list[Command]:
+        # The image's manifest and config are entries too.
+        path = self.bundle(self.entries - 2, 1000)
+        return [
+            Command("ct verify", self.ct, "verify", path),
+            Command("openssl dgst -sha256", "openssl", "dgst", "-sha256", path),
+            Command("sha256sum", "sha256sum", path),
+            Command("skopeo inspect oci-archive:", "skopeo", "inspect", f"oci-archive:{path}"),
+            self.minisign(path),
+        ]
+
+    def pack(self) -> list[Command]:
+        layout = self.layout(8, self.whole // 8)
+        blobs = sorted((layout / "blobs" / "sha256").iterdir())
+        made, copied, archive = (self.work / name for name in ("packed.ctp", "copied", "archive.tar"))
+        image = f"oci:{layout}"
+        return [
+            Command("ct pack", self.ct, "pack", "-q", "--name", "bench", "-o", made, image, writes=made),
+            Command("openssl dgst -sha256 of the blobs", "openssl", "dgst", "-sha256", *blobs, most=1),
+            Command("cp -r of the layout", "cp", "-r", layout, copied, writes=copied),
+            Command(
+                *(
+                    "skopeo copy oci: oci-archive:",
+                    "skopeo",
+                    "copy",
+                    "-q",
+                    "--insecure-policy",
+                    image,
+                    f"oci-archive:{archive}",
+                ),
+                most=0.15,
+                writes=archive,
+            ),
+        ]
+
+    # -- the table
+
+    def show(self, name: str) -> None:
+        title, make, most = self.rows[name]
+        subject, *peers = commands = make()
+        begun, rounds = time.monotonic(), 0
+        # What is over soon varies more, and is run more often.
+        while rounds < self.rounds or (not self.quick and rounds < 41 and time.monotonic() - begun < 5):
+            rounds += 1
+            for command in commands:
+                if command.installed and not command.status:
+                    command.run()
+            if subject.status:
+                raise SystemExit(f"error: {subject.words[:3]} exited {subject.status}")
+        together = subject.together()
+        for command in commands:
+            command.clear()
+        median = statistics.median(subject.seconds)
+        print(f"\n{title}" + (f"  ({name}, tiny)" if self.quick else f"  ({name})"))
+        self.line(subject.label, subject.seconds, "", self.judged(median, most, "s"))
+        for peer in peers:
+            if not peer.installed or peer.status:
+                print(f"  {peer.label:<34} {'not installed' if not peer.installed else f'failed with status {peer.status}'}")
+                continue
+            ratio = median / statistics.median(peer.seconds)
+            self.line(peer.label, peer.seconds, f"{ratio:.2f} x", self.judged(ratio, peer.most, "x"))
+        memory = f"{subject.resident:.0f} MiB largest process, {together:.0f} MiB all together"
+        print(
+            f"  {'memory of ' + subject.label:<34} {memory:<42} {self.judged(subject.resident, MOST_MEMORY, 'MiB')}".rstrip(),
+            flush=True,
+        )
+
+    @staticmethod
+    def line(label: str, seconds: list[float], ratio: str, judged: str) -> None:
+        spread = f"({min(seconds):.3f}-{max(seconds):.3f})"
+        print(f"  {label:<34} {statistics.median(seconds):7.3f} s  {spread:<16} {ratio:>14} {judged}".rstrip())
+
+    def judged(self, value: float, most: float | None, unit: str) -> str:
+        if most is None or self.quick:
+            return ""
+        return f" target <= {most:g} {unit}: {'met' if value <= most else 'MISSED'}"
+
+
+def main(arguments: list[str]) -> None:
+    quick = "--quick" in arguments
+    build, *wanted = [word for word in arguments if word != "--quick"]
+    # A terminated run cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parent = os.environ.get("TMPDIR", "/var/tmp")
+    if not quick and shutil.disk_usage(parent).free < NEEDED:
+        raise SystemExit(f"error: {parent} has less than {NEEDED >> 30} GiB free\nhint: name another directory: TMPDIR=…")
+    with tempfile.TemporaryDirectory(prefix="ct-bench.", dir=parent) as scratch:
+        bench = Bench(Path(build).resolve(), Path(scratch), quick)
+        names = [name for name in bench.rows if not wanted or name.startswith(tuple(wanted))]
+        unknown = [word for word in wanted if not any(name.startswith(word) for name in bench.rows)]
+        if unknown:
+            raise SystemExit(f"error: no row begins with {unknown[0]}\nhint: rows: {' '.join(bench.rows)}")
+        load = os.getloadavg()[0]
+        print(
+            f"{len(os.sched_getaffinity(0))} processors; load {load:.1f}"
+            + (", so others are measured too" if load > 0.5 else "")
+        )
+        print("each ratio is ct's median by the peer's: less is faster")
+        for name in names:
+            bench.show(name)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="ct-bench.", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
-        main(Path(sys.argv[1]).resolve(), Path(scratch))
+    main(sys.argv[1:])
