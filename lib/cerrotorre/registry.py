@@ -19,7 +19,12 @@ def _skopeo(arguments: list[str], subject: str) -> bytes:
         with subprocess.Popen(
             ["skopeo", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as child:
-            out, words = child.communicate()
+            try:
+                out, words = child.communicate()
+            except KeyboardInterrupt:
+                # What interrupts this program alone does not reach skopeo.
+                child.kill()
+                raise
     except FileNotFoundError:
         raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
     if child.returncode:
