@@ -1,75 +1,208 @@
-# bash completion for ct: made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit
+# bash completion for ct: made by tests/completions.py --write from lib/commands.txt, the usage texts and tests/complete.*; do not edit
 
-_ct_keys() {
-	local file home=${CT_HOME:-${XDG_CONFIG_HOME:-$HOME/.config}/cerro}
-	for file in "$home"/keys/*.pub "$home"/trusted/*.pub "$home"/known/*.pub; do
-		file=${file##*/}
-		[ "$file" = "*.pub" ] || printf '%s\n' "${file%.pub}"
+# What may follow: `below` are the subcommands of a state, `options` its options, `operands` the kinds of its operands.
+_ct_state() { # STATE
+	below='' options='' operands=''
+	case $1 in
+	'ct') options='--help --version --color= --format=' below='keygen key pack sign attest verify explain policy config help' ;;
+	'ct keygen') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
+	'ct key generate') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
+	'ct key list') options='-v --json --help --color= --format=' ;;
+	'ct key show') options='--json --help --color= --format=' operands='key' ;;
+	'ct key import') options='--id --trust --json --help --color= --format=' operands='public' ;;
+	'ct key trust') options='--json --help --color= --format=' operands='key' ;;
+	'ct key export') options='--public -o --help --color= --format=' operands='key' ;;
+	'ct key delete') options='--yes --help --color= --format=' operands='key' ;;
+	'ct key default') options='--help --color= --format=' operands='key' ;;
+	'ct key') options='--help --color= --format=' below='generate list show import trust export delete default' ;;
+	'ct pack') options='-k --no-sign --expires --sbom --provenance --platform --name --version --json -q -o --help --color= --format=' operands='image' ;;
+	'ct sign') options='-k --expires --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
+	'ct attest') options='-k --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
+	'ct verify') options='-v --all --json --policy --expect --at --help --color= --format=' operands='bundle' ;;
+	'ct explain') options='--signers --layers --json --policy --at --list --help --color= --format=' operands='bundle finding' ;;
+	'ct policy init') options='--yes --policy --help --color= --format=' ;;
+	'ct policy show') options='--policy --help --color= --format=' ;;
+	'ct policy check') options='--help --color= --format=' operands='policy' ;;
+	'ct policy add-signer') options='--required --policy --help --color= --format=' operands='key' ;;
+	'ct policy add-registry') options='--policy --help --color= --format=' ;;
+	'ct policy') options='--help --color= --format=' below='init show check add-signer add-registry' ;;
+	'ct config show') options='--json --help --color= --format=' ;;
+	'ct config check') options='--json --help --color= --format=' operands='bundle' ;;
+	'ct config set') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir' ;;
+	'ct config unset') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir' ;;
+	'ct config path') options='--help --color= --format=' ;;
+	'ct config') options='--help --color= --format=' below='show check set unset path' ;;
+	'ct-oci2ctp') options='--platform --name --version --workdir --help' operands='image' ;;
+	'ct-canon') options='--check --json --help' operands='file' ;;
+	'ct-open') options='--fd --help' operands='bundle' ;;
+	'ct-attest') options='--sbom --provenance --help' ;;
+	'ct-sign') options='-k --expires --passphrase-fd --passphrase-file --workdir --statements --help' ;;
+	'ct-check') options='--all --help' ;;
+	'ct-write') options='--new --report --json -q -o --help' ;;
+	'ct-hash') options='--fd --all --help' operands='file' ;;
+	'ct-policy') options='--policy --expect --at --all --help' ;;
+	'ct-explain') options='--verdict -v --signers --layers --json --finding --list --help' ;;
+	'ct-policy-edit init') options='--yes --policy --help' ;;
+	'ct-policy-edit show') options='--policy --help' ;;
+	'ct-policy-edit check') options='--help' operands='policy' ;;
+	'ct-policy-edit add-signer') options='--required --policy --help' operands='key' ;;
+	'ct-policy-edit add-registry') options='--policy --help' ;;
+	'ct-policy-edit') options='--help' below='init show check add-signer add-registry' ;;
+	'ct help') below='keygen key pack sign attest verify explain policy config' ;;
+	esac
+}
+
+# The kind of an option's value.
+_ct_value() { # STATE OPTION
+	kind=''
+	case $1:$2 in
+	*:--color) kind='words:auto|always|never' ;;
+	*:--format) kind='words:text|json' ;;
+	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key import:--id' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--expires' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at') kind='none' ;;
+	'ct keygen:--suite' | 'ct key generate:--suite') kind='words:CT-SIG-01' ;;
+	'ct keygen:--output' | 'ct key generate:--output' | 'ct-oci2ctp:--workdir' | 'ct-sign:--workdir') kind='dir' ;;
+	'ct keygen:--profile' | 'ct key generate:--profile') kind='words:interactive|moderate|high' ;;
+	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key export:-o' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file') kind='file' ;;
+	'ct pack:-k' | 'ct sign:-k' | 'ct attest:-k' | 'ct-sign:-k') kind='key' ;;
+	'ct pack:--platform' | 'ct-oci2ctp:--platform') kind='words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all' ;;
+	'ct pack:-o' | 'ct sign:-o' | 'ct-write:-o') kind='bundle' ;;
+	'ct verify:--policy' | 'ct explain:--policy' | 'ct policy init:--policy' | 'ct policy show:--policy' | 'ct policy add-signer:--policy' | 'ct policy add-registry:--policy' | 'ct-policy:--policy' | 'ct-policy-edit init:--policy' | 'ct-policy-edit show:--policy' | 'ct-policy-edit add-signer:--policy' | 'ct-policy-edit add-registry:--policy') kind='policy' ;;
+	'ct-write:--report') kind='words:packed|signed|attested' ;;
+	'ct-explain:--finding') kind='finding' ;;
+	esac
+}
+
+# No word that comes from a file's name is ever expanded: candidates are compared and taken as they are.
+_ct_offer() { # PREFIX WORD CANDIDATE...
+	local prefix=$1 word=$2 candidate
+	shift 2
+	for candidate; do
+		[[ $candidate != "$word"* ]] || found+=("$prefix$candidate")
+	done
+}
+
+_ct_offer_keys() { # PREFIX WORD
+	local file home=${CT_HOME:-${XDG_CONFIG_HOME:-${HOME-}/.config}/cerro}
+	for file in "$home"/keys/*.pub "$home"/trusted/*.pub "$home"/known/*.pub /etc/cerro/trusted/*.pub; do
+		file=${file##*/} file=${file%.pub}
+		case $file in *[!A-Za-z0-9._-]* | [!A-Za-z0-9]*) continue ;; esac
+		[[ " ${found[*]-} " == *" $1$file "* ]] || _ct_offer "$1" "$2" "$file"
+	done
+}
+
+_ct_offer_files() { # PREFIX WORD KIND: files of the kind and directories; where there is neither, any file
+	[ "$3" != none ] || return 0
+	local file typed=$2 path=$2 any=() some=()
+	[ "${path:0:2}" != \~/ ] || path=${HOME-}/${path:2}
+	for file in "$path"*; do
+		[ -e "$file" ] || [ -L "$file" ] || continue
+		if [ -d "$file" ]; then
+			some+=("$1$typed${file#"$path"}")
+			continue
+		fi
+		case $3:$file in
+		bundle:*.ctp | policy:*.json | public:*.pub | file:*) some+=("$1$typed${file#"$path"}") ;;
+		dir:*) ;;
+		*) any+=("$1$typed${file#"$path"}") ;;
+		esac
+	done
+	[ "${#some[@]}" -gt 0 ] || some=("${any[@]}")
+	found+=("${some[@]}")
+}
+
+_ct_offer_kind() { # KIND PREFIX WORD
+	local kind=$1 prefix=$2 word=$3 source sources=(oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none)
+	case $kind in
+	words:*) IFS='|' read -ra any <<<"${kind#words:}" && _ct_offer "$prefix" "$word" "${any[@]}" ;;
+	key) _ct_offer_keys "$prefix" "$word" ;;
+	finding) _ct_offer "$prefix" "$word" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested config-malformed ;;
+	image)
+		for source in "${sources[@]}"; do
+			case $word in
+			"${source%:*}":*) files=1 && _ct_offer_files "$prefix${source%:*}:" "${word#*:}" "${source##*:}" ;;
+			*:*) ;;
+			*) _ct_offer "$prefix" "$word" "${source%:*}:" ;;
+			esac
+		done
+		;;
+	none) ;;
+	*) files=1 && _ct_offer_files "$prefix" "$word" "$kind" ;;
+	esac
+}
+
+# The words before the cursor, put together again where COMP_WORDBREAKS took `:` and `=` for ends; quotes do not count.
+_ct_typed() {
+	local line=${COMP_LINE:0:COMP_POINT} at word
+	typed=()
+	for ((at = 0; at <= COMP_CWORD; at++)); do
+		word=${COMP_WORDS[at]}
+		if [ "$at" -gt 0 ] && [[ $line == [![:space:]]* ]]; then
+			[[ $line == "$word"* ]] || word=$line
+			typed[${#typed[@]} - 1]+=$word
+		else
+			line=${line#"${line%%[![:space:]]*}"}
+			[[ $line == "$word"* ]] || word=$line
+			typed+=("$word")
+		fi
+		line=${line#"$word"}
+	done
+	raw=${typed[${#typed[@]} - 1]}
+	for at in "${!typed[@]}"; do
+		word=${typed[at]#[\"\']}
+		typed[at]=${word//\\/}
 	done
 }
 
 _ct() {
-	local word=$2 before=$3 words='' path=${COMP_WORDS[0]##*/} at=1
-	if [ "$path" = ct ]; then
-		path='ct '${COMP_WORDS[1]-} at=2
+	local below options operands kind typed found=() any prefix='' state at word kinds raw='' files='' ended=''
+	# Whatever the user set: globs are needed here, and a pattern that fits nothing is no error.
+	local - failglob=''
+	set +fu
+	if shopt -q failglob; then failglob=1 && shopt -u failglob; fi
+	_ct_typed
+	state=${typed[0]##*/}
+	_ct_state "$state"
+	for ((at = 1; at < ${#typed[@]} - 1; at++)); do
+		word=${typed[at]}
+		case $word in
+		--) ended=1 ;;
+		-*) ;;
+		*) [ -z "$below" ] || { state+=" $word" && _ct_state "$state"; } ;;
+		esac
+	done
+	word=${typed[at]-} kind=''
+	if [ -z "$ended" ]; then
+		case $word in
+		--*=*) _ct_value "$state" "${word%%=*}" && prefix=${word%%=*}= word=${word#*=} ;;
+		*) _ct_value "$state" "${typed[at - 1]}" ;;
+		esac
 	fi
-	if [ "$COMP_CWORD" -lt "$at" ]; then
-		words='keygen key pack sign attest verify explain policy config help --help --version'
-		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
-		return
+	if [ -n "$kind" ]; then
+		_ct_offer_kind "$kind" "$prefix" "$word"
+	elif [ -n "$prefix" ]; then
+		:
+	elif [[ -z $ended && $word == -* ]]; then
+		read -ra any <<<"$options" && _ct_offer '' "$word" "${any[@]}"
+	elif [ -n "$below" ]; then
+		read -ra any <<<"$below" && _ct_offer '' "$word" "${any[@]}"
+	else
+		read -ra kinds <<<"$operands"
+		for kind in "${kinds[@]}"; do _ct_offer_kind "$kind" '' "$word"; done
 	fi
-	case $path:$before in
-	*:-k) mapfile -t COMPREPLY < <(compgen -W "$(_ct_keys)" -- "$word") && return ;;
-	*:--report) mapfile -t COMPREPLY < <(compgen -W 'packed signed attested' -- "$word") && return ;;
-	esac
-	case $path:${COMP_WORDS[at]-} in
-	"ct keygen:"*) words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
-	"ct key:generate") words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
-	"ct key:list") words="-v --json --help" ;;
-	"ct key:show") words="$(_ct_keys) --json --help" ;;
-	"ct key:import") words="--id --trust --json --help" ;;
-	"ct key:trust") words="$(_ct_keys) --json --help" ;;
-	"ct key:export") words="$(_ct_keys) --public -o --help" ;;
-	"ct key:delete") words="$(_ct_keys) --yes --help" ;;
-	"ct key:default") words="$(_ct_keys) --help" ;;
-	"ct key:"*) words="generate list show import trust export delete default" ;;
-	"ct pack:"*) words="-k --no-sign --expires --sbom --provenance --platform --name --version --json -q -o --help" ;;
-	"ct sign:"*) words="-k --expires --sbom --provenance --json -q -o --help" ;;
-	"ct attest:"*) words="-k --sbom --provenance --json -q -o --help" ;;
-	"ct verify:"*) words="-v --all --json --policy --expect --at --help" ;;
-	"ct explain:"*) words="--signers --layers --json --policy --at --list --help" ;;
-	"ct policy:init") words="--yes --policy --help" ;;
-	"ct policy:show") words="--policy --help" ;;
-	"ct policy:check") words="--help" ;;
-	"ct policy:add-signer") words="$(_ct_keys) --required --policy --help" ;;
-	"ct policy:add-registry") words="--policy --help" ;;
-	"ct policy:"*) words="init show check add-signer add-registry" ;;
-	"ct config:show") words="--json --help" ;;
-	"ct config:check") words="--json --help" ;;
-	"ct config:set") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
-	"ct config:unset") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
-	"ct config:path") words="--help" ;;
-	"ct config:"*) words="show check set unset path" ;;
-	"ct-oci2ctp:"*) words="--platform --name --version --workdir --help" ;;
-	"ct-canon:"*) words="--check --json --help" ;;
-	"ct-open:"*) words="--fd --help" ;;
-	"ct-attest:"*) words="--sbom --provenance --help" ;;
-	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --workdir --statements --help" ;;
-	"ct-check:"*) words="--all --help" ;;
-	"ct-write:"*) words="--new --report --json -q -o --help" ;;
-	"ct-hash:"*) words="--fd --all --help" ;;
-	"ct-policy:"*) words="--policy --expect --at --all --help" ;;
-	"ct-explain:"*) words="--verdict -v --signers --layers --json --finding --list --help" ;;
-	"ct-policy-edit:init") words="--yes --policy --help" ;;
-	"ct-policy-edit:show") words="--policy --help" ;;
-	"ct-policy-edit:check") words="--help" ;;
-	"ct-policy-edit:add-signer") words="--required --policy --help" ;;
-	"ct-policy-edit:add-registry") words="--policy --help" ;;
-	"ct-policy-edit:"*) words="init show check add-signer add-registry" ;;
-	"ct help:"*) words="keygen key pack sign attest verify explain policy config" ;;
-	esac
-	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
-	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac
+	[ -z "$failglob" ] || shopt -s failglob
+	# Only what follows the last break is replaced; one behind a backslash is none.
+	word=$prefix$word prefix='' raw=${raw//\\[:=]/}
+	for at in : =; do
+		if [[ $COMP_WORDBREAKS == *"$at"* && $raw == *"$at"* ]]; then
+			at=${word%"${word##*"$at"}"}
+			[ "${#at}" -le "${#prefix}" ] || prefix=$at
+		fi
+	done
+	COMPREPLY=("${found[@]#"$prefix"}")
+	{
+		[ -z "$files" ] || compopt -o filenames
+		case ${COMPREPLY[0]-} in *: | *=) compopt -o nospace ;; esac
+	} 2>/dev/null
 }
 
-complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+complete -F _ct ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit

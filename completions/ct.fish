@@ -1,143 +1,414 @@
-# fish completion for ct: made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit
+# fish completion for ct: made by tests/completions.py --write from lib/commands.txt, the usage texts and tests/complete.*; do not edit
 
-function __ct_keys
-	set -l home (test -n "$CT_HOME"; and echo $CT_HOME; or echo (test -n "$XDG_CONFIG_HOME"; and echo $XDG_CONFIG_HOME; or echo $HOME/.config)/cerro)
-	for file in $home/{keys,trusted,known}/*.pub
-		basename $file .pub
+# What may follow in a state: the subcommands, the options, the kinds of the operands.
+function __ct_below # STATE
+	switch $argv[1]
+		case 'ct'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'config	show, check and change the settings' 'help	say how a command is used'
+		case 'ct key'
+			printf '%s\n' 'generate' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
+		case 'ct policy'
+			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry'
+		case 'ct config'
+			printf '%s\n' 'show' 'check' 'set' 'unset' 'path'
+		case 'ct-policy-edit'
+			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry'
+		case 'ct help'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'config	show, check and change the settings'
 	end
 end
 
-complete -c ct -n __fish_use_subcommand -f -a help -d 'say how a command is used'
-complete -c ct -n __fish_use_subcommand -f -a keygen -d 'make a key pair to sign with'
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l id -x
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l suite -x
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l expires -x
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l output -r
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l no-password
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l profile -x
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l passphrase-fd -x
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l passphrase-file -r
-complete -c ct -n '__fish_seen_subcommand_from keygen' -l json
-complete -c ct -n __fish_use_subcommand -f -a key -d 'list, show, import, trust, export and delete keys'
-complete -c ct -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from generate list show import trust export delete default' -f -a 'generate list show import trust export delete default'
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l id -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l suite -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l expires -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l output -r
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l no-password
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l profile -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-fd -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-file -r
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l json
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -s v
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -l json
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -l json
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -f -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from import' -l id -x
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from import' -l trust
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from import' -l json
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from trust' -l json
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from trust' -f -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from export' -l public
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from export' -s o -r
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from export' -f -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from delete' -l yes
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from delete' -f -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from default' -f -a '(__ct_keys)'
-complete -c ct -n __fish_use_subcommand -f -a pack -d 'wrap an OCI image into a signed bundle'
-complete -c ct -n '__fish_seen_subcommand_from pack' -s k -x -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from pack' -l no-sign
-complete -c ct -n '__fish_seen_subcommand_from pack' -l expires -x
-complete -c ct -n '__fish_seen_subcommand_from pack' -l sbom -r
-complete -c ct -n '__fish_seen_subcommand_from pack' -l provenance -r
-complete -c ct -n '__fish_seen_subcommand_from pack' -l platform -x
-complete -c ct -n '__fish_seen_subcommand_from pack' -l name -x
-complete -c ct -n '__fish_seen_subcommand_from pack' -l version -x
-complete -c ct -n '__fish_seen_subcommand_from pack' -l json
-complete -c ct -n '__fish_seen_subcommand_from pack' -s q
-complete -c ct -n '__fish_seen_subcommand_from pack' -s o -r
-complete -c ct -n __fish_use_subcommand -f -a sign -d 'sign a bundle'
-complete -c ct -n '__fish_seen_subcommand_from sign' -s k -x -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from sign' -l expires -x
-complete -c ct -n '__fish_seen_subcommand_from sign' -l sbom -r
-complete -c ct -n '__fish_seen_subcommand_from sign' -l provenance -r
-complete -c ct -n '__fish_seen_subcommand_from sign' -l json
-complete -c ct -n '__fish_seen_subcommand_from sign' -s q
-complete -c ct -n '__fish_seen_subcommand_from sign' -s o -r
-complete -c ct -n __fish_use_subcommand -f -a attest -d 'attach a signed statement to a bundle that is there'
-complete -c ct -n '__fish_seen_subcommand_from attest' -s k -x -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from attest' -l sbom -r
-complete -c ct -n '__fish_seen_subcommand_from attest' -l provenance -r
-complete -c ct -n '__fish_seen_subcommand_from attest' -l json
-complete -c ct -n '__fish_seen_subcommand_from attest' -s q
-complete -c ct -n '__fish_seen_subcommand_from attest' -s o -r
-complete -c ct -n __fish_use_subcommand -f -a verify -d 'judge bundles: whole, genuine, trusted, as the policy says'
-complete -c ct -n '__fish_seen_subcommand_from verify' -s v
-complete -c ct -n '__fish_seen_subcommand_from verify' -l all
-complete -c ct -n '__fish_seen_subcommand_from verify' -l json
-complete -c ct -n '__fish_seen_subcommand_from verify' -l policy -r
-complete -c ct -n '__fish_seen_subcommand_from verify' -l expect -x
-complete -c ct -n '__fish_seen_subcommand_from verify' -l at -x
-complete -c ct -n __fish_use_subcommand -f -a explain -d 'say what a bundle is and why it is or is not trusted'
-complete -c ct -n '__fish_seen_subcommand_from explain' -l signers
-complete -c ct -n '__fish_seen_subcommand_from explain' -l layers
-complete -c ct -n '__fish_seen_subcommand_from explain' -l json
-complete -c ct -n '__fish_seen_subcommand_from explain' -l policy -r
-complete -c ct -n '__fish_seen_subcommand_from explain' -l at -x
-complete -c ct -n '__fish_seen_subcommand_from explain' -l list
-complete -c ct -n __fish_use_subcommand -f -a policy -d 'make, show, check and extend the trust policy'
-complete -c ct -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from init show check add-signer add-registry' -f -a 'init show check add-signer add-registry'
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l yes
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from init' -l policy -r
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from show' -l policy -r
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -l required
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -l policy -r
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -f -a '(__ct_keys)'
-complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-registry' -l policy -r
-complete -c ct -n __fish_use_subcommand -f -a config -d 'show, check and change the settings'
-complete -c ct -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from show check set unset path' -f -a 'show check set unset path'
-complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l json
-complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l json
-complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from set' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
-complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from unset' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
-complete -c ct-oci2ctp -l platform -x
-complete -c ct-oci2ctp -l name -x
-complete -c ct-oci2ctp -l version -x
-complete -c ct-oci2ctp -l workdir -r
-complete -c ct-canon -l check
-complete -c ct-canon -l json
-complete -c ct-open -l fd -x
-complete -c ct-attest -l sbom -r
-complete -c ct-attest -l provenance -r
-complete -c ct-sign -s k -x -a '(__ct_keys)'
-complete -c ct-sign -l expires -x
-complete -c ct-sign -l passphrase-fd -x
-complete -c ct-sign -l passphrase-file -r
-complete -c ct-sign -l workdir -r
-complete -c ct-sign -l statements
-complete -c ct-check -l all
-complete -c ct-write -l new
-complete -c ct-write -l report -x -a 'packed signed attested'
-complete -c ct-write -l json
-complete -c ct-write -s q
-complete -c ct-write -s o -r
-complete -c ct-hash -l fd -x
-complete -c ct-hash -l all
-complete -c ct-policy -l policy -r
-complete -c ct-policy -l expect -x
-complete -c ct-policy -l at -x
-complete -c ct-policy -l all
-complete -c ct-explain -l verdict
-complete -c ct-explain -s v
-complete -c ct-explain -l signers
-complete -c ct-explain -l layers
-complete -c ct-explain -l json
-complete -c ct-explain -l finding -x
-complete -c ct-explain -l list
-complete -c ct-policy-edit -n 'not __fish_seen_subcommand_from init show check add-signer add-registry' -f -a 'init show check add-signer add-registry'
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from init' -l yes
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from init' -l policy -r
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from show' -l policy -r
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from add-signer' -l required
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from add-signer' -l policy -r
-complete -c ct-policy-edit -n '__fish_seen_subcommand_from add-registry' -l policy -r
+function __ct_options # STATE
+	switch $argv[1]
+		case 'ct'
+			printf '%s\n' '--help' '--version' '--color=' '--format='
+		case 'ct keygen'
+			printf '%s\n' '--id' '--suite' '--expires' '--output' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--json' '--help' '--color=' '--format='
+		case 'ct key generate'
+			printf '%s\n' '--id' '--suite' '--expires' '--output' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--json' '--help' '--color=' '--format='
+		case 'ct key list'
+			printf '%s\n' '-v' '--json' '--help' '--color=' '--format='
+		case 'ct key show'
+			printf '%s\n' '--json' '--help' '--color=' '--format='
+		case 'ct key import'
+			printf '%s\n' '--id' '--trust' '--json' '--help' '--color=' '--format='
+		case 'ct key trust'
+			printf '%s\n' '--json' '--help' '--color=' '--format='
+		case 'ct key export'
+			printf '%s\n' '--public' '-o' '--help' '--color=' '--format='
+		case 'ct key delete'
+			printf '%s\n' '--yes' '--help' '--color=' '--format='
+		case 'ct key default'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct key'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct pack'
+			printf '%s\n' '-k' '--no-sign' '--expires' '--sbom' '--provenance' '--platform' '--name' '--version' '--json' '-q' '-o' '--help' '--color=' '--format='
+		case 'ct sign'
+			printf '%s\n' '-k' '--expires' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
+		case 'ct attest'
+			printf '%s\n' '-k' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
+		case 'ct verify'
+			printf '%s\n' '-v' '--all' '--json' '--policy' '--expect' '--at' '--help' '--color=' '--format='
+		case 'ct explain'
+			printf '%s\n' '--signers' '--layers' '--json' '--policy' '--at' '--list' '--help' '--color=' '--format='
+		case 'ct policy init'
+			printf '%s\n' '--yes' '--policy' '--help' '--color=' '--format='
+		case 'ct policy show'
+			printf '%s\n' '--policy' '--help' '--color=' '--format='
+		case 'ct policy check'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct policy add-signer'
+			printf '%s\n' '--required' '--policy' '--help' '--color=' '--format='
+		case 'ct policy add-registry'
+			printf '%s\n' '--policy' '--help' '--color=' '--format='
+		case 'ct policy'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct config show'
+			printf '%s\n' '--json' '--help' '--color=' '--format='
+		case 'ct config check'
+			printf '%s\n' '--json' '--help' '--color=' '--format='
+		case 'ct config set'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct config unset'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct config path'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct config'
+			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct-oci2ctp'
+			printf '%s\n' '--platform' '--name' '--version' '--workdir' '--help'
+		case 'ct-canon'
+			printf '%s\n' '--check' '--json' '--help'
+		case 'ct-open'
+			printf '%s\n' '--fd' '--help'
+		case 'ct-attest'
+			printf '%s\n' '--sbom' '--provenance' '--help'
+		case 'ct-sign'
+			printf '%s\n' '-k' '--expires' '--passphrase-fd' '--passphrase-file' '--workdir' '--statements' '--help'
+		case 'ct-check'
+			printf '%s\n' '--all' '--help'
+		case 'ct-write'
+			printf '%s\n' '--new' '--report' '--json' '-q' '-o' '--help'
+		case 'ct-hash'
+			printf '%s\n' '--fd' '--all' '--help'
+		case 'ct-policy'
+			printf '%s\n' '--policy' '--expect' '--at' '--all' '--help'
+		case 'ct-explain'
+			printf '%s\n' '--verdict' '-v' '--signers' '--layers' '--json' '--finding' '--list' '--help'
+		case 'ct-policy-edit init'
+			printf '%s\n' '--yes' '--policy' '--help'
+		case 'ct-policy-edit show'
+			printf '%s\n' '--policy' '--help'
+		case 'ct-policy-edit check'
+			printf '%s\n' '--help'
+		case 'ct-policy-edit add-signer'
+			printf '%s\n' '--required' '--policy' '--help'
+		case 'ct-policy-edit add-registry'
+			printf '%s\n' '--policy' '--help'
+		case 'ct-policy-edit'
+			printf '%s\n' '--help'
+	end
+end
+
+function __ct_operands # STATE
+	switch $argv[1]
+		case 'ct key show'
+			printf '%s\n' 'key'
+		case 'ct key import'
+			printf '%s\n' 'public'
+		case 'ct key trust'
+			printf '%s\n' 'key'
+		case 'ct key export'
+			printf '%s\n' 'key'
+		case 'ct key delete'
+			printf '%s\n' 'key'
+		case 'ct key default'
+			printf '%s\n' 'key'
+		case 'ct pack'
+			printf '%s\n' 'image'
+		case 'ct sign'
+			printf '%s\n' 'bundle'
+		case 'ct attest'
+			printf '%s\n' 'bundle'
+		case 'ct verify'
+			printf '%s\n' 'bundle'
+		case 'ct explain'
+			printf '%s\n' 'bundle' 'finding'
+		case 'ct policy check'
+			printf '%s\n' 'policy'
+		case 'ct policy add-signer'
+			printf '%s\n' 'key'
+		case 'ct config check'
+			printf '%s\n' 'bundle'
+		case 'ct config set'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir'
+		case 'ct config unset'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir'
+		case 'ct-oci2ctp'
+			printf '%s\n' 'image'
+		case 'ct-canon'
+			printf '%s\n' 'file'
+		case 'ct-open'
+			printf '%s\n' 'bundle'
+		case 'ct-hash'
+			printf '%s\n' 'file'
+		case 'ct-policy-edit check'
+			printf '%s\n' 'policy'
+		case 'ct-policy-edit add-signer'
+			printf '%s\n' 'key'
+	end
+end
+
+# The kind of an option's value.
+function __ct_value # STATE:OPTION
+	switch $argv[1]
+		case 'ct keygen:--id'
+			echo 'none'
+		case 'ct keygen:--suite'
+			echo 'words:CT-SIG-01'
+		case 'ct keygen:--expires'
+			echo 'none'
+		case 'ct keygen:--output'
+			echo 'dir'
+		case 'ct keygen:--profile'
+			echo 'words:interactive|moderate|high'
+		case 'ct keygen:--passphrase-fd'
+			echo 'none'
+		case 'ct keygen:--passphrase-file'
+			echo 'file'
+		case 'ct key generate:--id'
+			echo 'none'
+		case 'ct key generate:--suite'
+			echo 'words:CT-SIG-01'
+		case 'ct key generate:--expires'
+			echo 'none'
+		case 'ct key generate:--output'
+			echo 'dir'
+		case 'ct key generate:--profile'
+			echo 'words:interactive|moderate|high'
+		case 'ct key generate:--passphrase-fd'
+			echo 'none'
+		case 'ct key generate:--passphrase-file'
+			echo 'file'
+		case 'ct key import:--id'
+			echo 'none'
+		case 'ct key export:-o'
+			echo 'file'
+		case 'ct pack:-k'
+			echo 'key'
+		case 'ct pack:--expires'
+			echo 'none'
+		case 'ct pack:--sbom'
+			echo 'file'
+		case 'ct pack:--provenance'
+			echo 'file'
+		case 'ct pack:--platform'
+			echo 'words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all'
+		case 'ct pack:--name'
+			echo 'none'
+		case 'ct pack:--version'
+			echo 'none'
+		case 'ct pack:-o'
+			echo 'bundle'
+		case 'ct sign:-k'
+			echo 'key'
+		case 'ct sign:--expires'
+			echo 'none'
+		case 'ct sign:--sbom'
+			echo 'file'
+		case 'ct sign:--provenance'
+			echo 'file'
+		case 'ct sign:-o'
+			echo 'bundle'
+		case 'ct attest:-k'
+			echo 'key'
+		case 'ct attest:--sbom'
+			echo 'file'
+		case 'ct attest:--provenance'
+			echo 'file'
+		case 'ct attest:-o'
+			echo 'file'
+		case 'ct verify:--policy'
+			echo 'policy'
+		case 'ct verify:--expect'
+			echo 'none'
+		case 'ct verify:--at'
+			echo 'none'
+		case 'ct explain:--policy'
+			echo 'policy'
+		case 'ct explain:--at'
+			echo 'none'
+		case 'ct policy init:--policy'
+			echo 'policy'
+		case 'ct policy show:--policy'
+			echo 'policy'
+		case 'ct policy add-signer:--policy'
+			echo 'policy'
+		case 'ct policy add-registry:--policy'
+			echo 'policy'
+		case 'ct-oci2ctp:--platform'
+			echo 'words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all'
+		case 'ct-oci2ctp:--name'
+			echo 'none'
+		case 'ct-oci2ctp:--version'
+			echo 'none'
+		case 'ct-oci2ctp:--workdir'
+			echo 'dir'
+		case 'ct-open:--fd'
+			echo 'none'
+		case 'ct-attest:--sbom'
+			echo 'file'
+		case 'ct-attest:--provenance'
+			echo 'file'
+		case 'ct-sign:-k'
+			echo 'key'
+		case 'ct-sign:--expires'
+			echo 'none'
+		case 'ct-sign:--passphrase-fd'
+			echo 'none'
+		case 'ct-sign:--passphrase-file'
+			echo 'file'
+		case 'ct-sign:--workdir'
+			echo 'dir'
+		case 'ct-write:--report'
+			echo 'words:packed|signed|attested'
+		case 'ct-write:-o'
+			echo 'bundle'
+		case 'ct-hash:--fd'
+			echo 'none'
+		case 'ct-policy:--policy'
+			echo 'policy'
+		case 'ct-policy:--expect'
+			echo 'none'
+		case 'ct-policy:--at'
+			echo 'none'
+		case 'ct-explain:--finding'
+			echo 'finding'
+		case 'ct-policy-edit init:--policy'
+			echo 'policy'
+		case 'ct-policy-edit show:--policy'
+			echo 'policy'
+		case 'ct-policy-edit add-signer:--policy'
+			echo 'policy'
+		case 'ct-policy-edit add-registry:--policy'
+			echo 'policy'
+		case '*:--color'
+			echo 'words:auto|always|never'
+		case '*:--format'
+			echo 'words:text|json'
+	end
+end
+
+function __ct_keys # PREFIX
+	set -l home $CT_HOME
+	if test -z "$home"
+		set home $HOME/.config/cerro
+		test -n "$XDG_CONFIG_HOME"; and set home $XDG_CONFIG_HOME/cerro
+	end
+	for file in $home/keys/*.pub $home/trusted/*.pub $home/known/*.pub /etc/cerro/trusted/*.pub
+		set -l id (string replace -r '.*/' '' -- $file | string replace -r '\.pub$' '')
+		string match -qr '^[A-Za-z0-9][A-Za-z0-9._-]*$' -- "$id"; and printf '%s%s\tkey\n' $argv[1] $id
+	end
+end
+
+# Files that end so, and directories; where there is neither, any file. A name of several lines cannot be offered.
+function __ct_files # PREFIX WORD ENDING
+	set -l some
+	set -l any
+	set -l path (string replace -r '^~/' "$HOME/" -- "$argv[2]")
+	for file in $path*
+		string match -qr '[\n\t]' -- "$file"; and continue
+		set -l rest (string sub -s (math 1 + (string length -- "$path")) -- "$file")
+		if test -d "$file"
+			set -a some "$argv[1]$argv[2]$rest/"
+		else if string match -qr -- "$argv[3]" "$file"
+			set -a some "$argv[1]$argv[2]$rest"
+		else
+			set -a any "$argv[1]$argv[2]$rest"
+		end
+	end
+	if set -q some[1]
+		printf '%s\n' $some
+	else if test "$argv[3]" != '/$'; and set -q any[1]
+		printf '%s\n' $any
+	end
+end
+
+function __ct_kind # KIND PREFIX WORD
+	switch $argv[1]
+		case 'words:*'
+			printf "$argv[2]%s\n" (string replace 'words:' '' -- $argv[1] | string split '|')
+		case key
+			__ct_keys "$argv[2]"
+		case finding
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested config-malformed
+		case image
+			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
+				set -l transport (string replace -r '[^:]*$' '' -- $source)
+				if string match -q -- "$transport*" "$argv[3]"
+					set -l rest (string replace -- $transport '' "$argv[3]")
+					__ct_kind (string replace -- $transport '' $source) "$argv[2]$transport" "$rest"
+				else
+					printf '%s%s\n' "$argv[2]" $transport
+				end
+			end
+		case bundle
+			__ct_files "$argv[2]" "$argv[3]" '\.ctp$'
+		case policy
+			__ct_files "$argv[2]" "$argv[3]" '\.json$'
+		case public
+			__ct_files "$argv[2]" "$argv[3]" '\.pub$'
+		case dir
+			__ct_files "$argv[2]" "$argv[3]" '/$'
+		case file
+			__ct_files "$argv[2]" "$argv[3]" ''
+	end
+end
+
+function __ct_complete
+	set -l typed (commandline -opc)
+	set -l raw (commandline -ct)
+	set -l word (string unescape -- "$raw"; or printf '%s\n' "$raw")
+	set -l state (string replace -r '.*/' '' -- $typed[1])
+	set -l ended
+	for item in $typed[2..-1]
+		switch $item
+			case --
+				set ended 1
+			case '-*'
+			case '*'
+				if __ct_below $state | string length -q
+					set state "$state $item"
+				end
+		end
+	end
+	set -l kind
+	if test -z "$ended"
+		if string match -qr '^--[a-z-]+=' -- "$word"
+			set -l option (string replace -r '=.*' '' -- "$word")
+			__ct_kind (__ct_value "$state:$option") "$option=" (string replace -r '^[^=]*=' '' -- "$word")
+			return
+		end
+		set kind (__ct_value "$state:$typed[-1]")
+		if test -n "$kind"
+			__ct_kind $kind '' "$word"
+			return
+		else if string match -q -- '-*' "$word"
+			__ct_options $state
+			return
+		end
+	end
+	set -l below (__ct_below $state)
+	if set -q below[1]
+		printf '%s\n' $below
+	else
+		for kind in (__ct_operands $state)
+			__ct_kind $kind '' "$word"
+		end
+	end
+end
+
+for program in ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+	complete -c $program -f -a '(__ct_complete)'
+end

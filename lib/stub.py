@@ -14,6 +14,11 @@ try:
     import cerrotorre.tools.@MODULE@  # noqa: F401
 except SystemExit:
     raise
+except KeyboardInterrupt:
+    # It may have come before `os` was there.
+    import posix
+
+    posix._exit(130)
 except BaseException as error:
     try:
         sys.stderr.write("@NAME@: error: this installation is broken: %r\n" % (error,))

@@ -35,7 +35,7 @@ is 70 'a module is missing, standard error is closed' sh -c "'$bin/ct-open' a.ct
 install && printf 'def (:\n' >>"$library/cerrotorre/dsse.py" && breaks 'a module has a syntax error'
 install && printf 'raise SystemExit(0)\n' >>"$library/cerrotorre/dsse.py" && breaks 'a module exits 0'
 install && printf 'raise SystemExit(2)\n' >>"$library/cerrotorre/report.py" && breaks 'a module exits 2'
-install && printf 'raise KeyboardInterrupt\n' >>"$library/cerrotorre/errors.py" && breaks 'a module is interrupted'
+install && printf 'raise KeyboardInterrupt\n' >>"$library/cerrotorre/errors.py" && breaks 'a module is interrupted' 130
 install && printf 'import os\nos._exit(1)\n' >>"$library/cerrotorre/report.py" && breaks 'a module ends the process'
 install && rm "$library/vendor" && breaks 'no vendored libraries'
 install && rm -r "$library/cerrotorre" && breaks 'no library'

@@ -1,26 +1,30 @@
-"""completions.py [--write]: completions/ for bash, zsh and fish, made from lib/commands.txt and the usage texts.
+"""completions.py [--write]: completions/ for bash, zsh and fish, made from lib/commands.txt, the usage texts and complete.*.
 
 Without --write it lists the files that differ from what is committed, and exits 1 if there are any.
+
+How a shell asks, and what it offers for each kind of value, is in complete.bash, complete.zsh and complete.fish. What may follow
+what is derived here, and put into them as tables.
 """
 
+import functools
 import re
 import sys
+from pathlib import Path
 
 import docs
 
-sys.dont_write_bytecode = True
-sys.path.append(str(docs.ROOT / "lib"))
-from cerrotorre.settings import SETTINGS  # noqa: E402
+sys.path.insert(0, str(docs.ROOT / "lib"))
 
-# A value that is a choice: `auto|always|never`; one that is a file; one that is a key of the store.
-KEYS = {"-k", "key:show", "key:trust", "key:export", "key:delete", "key:default", "policy:add-signer"}
-FILES = {"FILE", "OUT", "DIR", "BUNDLE"}
-# Subcommands whose operands are words: the settings.
-WORDS = {"config:set": list(SETTINGS), "config:unset": list(SETTINGS)}
-HEAD = "made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit"
+HERE = Path(__file__).resolve().parent
+HEAD = "made by tests/completions.py --write from lib/commands.txt, the usage texts and tests/complete.*; do not edit"
+
+# What `ct` takes wherever it stands.
+GLOBAL = {"--color": "auto|always|never", "--format": "text|json"}
 
 # (option, its value as the usage text spells it or "")
 Option = tuple[str, str]
+# A program, or a program and its subcommand: its options, and the kinds of its operands.
+State = tuple[list[Option], list[str]]
 
 
 def options(usage: str) -> list[Option]:
@@ -32,18 +36,35 @@ def options(usage: str) -> list[Option]:
     return list(made.items())
 
 
-def subcommands(program: str) -> dict[str, list[Option]]:
-    """{subcommand: its options} of a program that has some."""
-    if program == "ct policy":
-        return subcommands("ct-policy-edit")
-    if program in ("ct key", "ct config"):
-        return subcommands(program.replace(" ", "-"))
-    made: dict[str, list[Option]] = {}
-    for form in docs.forms(docs.usage(program))[program]:
-        word = form.removeprefix(program).split()[0]
-        if re.fullmatch(r"[a-z-]*[a-z]", word) and not word.startswith("-"):
-            made[word] = options(form)
+@functools.cache
+def tool_of(program: str) -> str:
+    """The tool that a recipe is only another name of, else the program itself."""
+    path = docs.ROOT / "lib" / "commands" / program.removeprefix("ct ")
+    if program.startswith("ct-"):
+        return program
+    if not path.is_file():
+        return program.replace(" ", "-")
+    found = re.search(r'^alone "\$bin/(ct-[a-z-]+)" "\$@"$', path.read_text(), re.M)
+    return found[1] if found else program
+
+
+@functools.cache
+def subcommands(program: str) -> dict[str, str]:
+    """{subcommand: its synopsis} of a program that has some: every form of it begins with another word."""
+    tool = tool_of(program)
+    made: dict[str, str] = {}
+    for form in docs.forms(docs.usage(tool)).get(tool, []):
+        rest = form.removeprefix(tool).split()
+        if not rest or not re.fullmatch(r"[a-z][a-z-]*[a-z]", rest[0]):
+            return {}
+        made[rest[0]] = form.removeprefix(tool).strip().removeprefix(rest[0])
     return made
+
+
+def synopsis(program: str) -> str:
+    """All forms of a program, without its name."""
+    tool = tool_of(program)
+    return " ".join(form.removeprefix(tool) for form in docs.forms(docs.usage(tool)).get(tool, []))
 
 
 def programs() -> list[tuple[str, str, dict[str, list[Option]], list[Option]]]:
@@ -51,9 +72,8 @@ def programs() -> list[tuple[str, str, dict[str, list[Option]], list[Option]]]:
     made = []
     for name, kind, summary in docs.commands():
         program = docs.program(name, kind)
-        usage = docs.usage(program if program.startswith("ct-") or name in docs.recipes() else f"ct-{name}")
-        below = subcommands(program) if name in ("key", "policy", "policy-edit", "config") else {}
-        made.append((program, summary, below, [] if below else options(usage)))
+        below = {word: options(form) for word, form in subcommands(program).items()}
+        made.append((program, summary, below, [] if below else options(synopsis(program))))
     return made
 
 
@@ -61,161 +81,197 @@ def choices(value: str) -> list[str]:
     return value.split("|") if re.fullmatch(r"[a-z]+(\|[a-z]+)+", value) else []
 
 
-def is_file(value: str) -> bool:
-    return value in FILES
+@functools.cache
+def listed(option: str) -> list[str]:
+    """The words that a usage text lists at the end of what it says of an option: `--profile NAME  …: a, b, c`."""
+    for tool in docs.tools():
+        if found := re.search(rf"^  (?:-\w, )?{option} .*: (\w+(?:, \w+)+)$", docs.options_text(tool), re.M):
+            return found[1].split(", ")
+    return []
+
+
+@functools.cache
+def sources() -> list[str]:
+    """`oci:dir` and its like: the sources of images that lie in directories, in files or elsewhere."""
+    text = docs.usage("ct pack") + docs.options_text("ct-oci2ctp")
+    kinds = {"DIR": "dir", "FILE": "file", "PATH": "file", "ARCHIVE": "file"}
+    found = {name: kinds.get(place, "none") for name, place in re.findall(r"(?<![\w:/-])([a-z][a-z-]+):([A-Z]+)", text)}
+    return [f"{name}:{kind}" for name, kind in found.items()]
+
+
+def suites() -> list[str]:
+    """The suites that keys can be made of."""
+    from cerrotorre.suites import BACKENDS, SUITES
+
+    return [name for name, parts in SUITES.items() if set(parts) <= BACKENDS]
+
+
+def settings() -> list[str]:
+    from cerrotorre.settings import SETTINGS
+
+    return list(SETTINGS)
+
+
+def host_platforms() -> list[str]:
+    from cerrotorre.platforms import host_platform
+
+    machines = ("x86_64", "aarch64", "armv7l", "armv6l", "i386", "ppc64le", "s390x", "riscv64", "loongarch64")
+    return [host_platform(machine) for machine in machines]
+
+
+def findings() -> list[str]:
+    from cerrotorre.errors import CATALOGUE
+
+    return list(CATALOGUE)
+
+
+def value_kind(program: str, option: Option) -> str:
+    """The kind of an option's value; `words:a|b` is a choice, and `none` is for whoever types it to know."""
+    name, value = option
+    if choices(value):
+        return "words:" + value
+    if value.startswith("OS/ARCH"):
+        return "words:" + "|".join([*host_platforms(), "all"])
+    if value == "SUITE" or name == "--suite":
+        return "words:" + "|".join(suites())
+    if words := listed(name):
+        return "words:" + "|".join(words)
+    if name in ("-o", "--output") and program in ("ct pack", "ct sign", "ct-write") and value != "DIR":
+        return "bundle"
+    kinds = {"KEY": "key", "FINDING": "finding", "DIR": "dir", "FILE": "policy" if "policy" in name else "file", "OUT": "file"}
+    return kinds.get(value, "none")
+
+
+BUNDLES = {kind for _, kind, _ in docs.commands() if kind not in ("keys", "trust", "plumbing")}
+
+
+def operand_kinds(program: str, word: str, usage: str) -> list[str]:
+    """The kinds of the operands of a synopsis, which are what is left of it without its options."""
+    rest = re.sub(r"(?<![\w-])--?[a-z][a-z-]*(?:[ =](?![\[|-])[^\s\]]+)?", " ", usage)
+    made = []
+    for operand in re.findall(r"[a-z]+:[A-Z]+|(?<![\w:/-])[A-Z]+(?![\w/-])", rest):
+        kind = {"FINDING": "finding", "ID": "key", "IMAGE": "image", "DIR": "dir", "BUNDLE": "bundle"}.get(operand, "")
+        if operand == "KEY" and program.endswith("config"):
+            kind = "words:" + "|".join(settings())
+        if ":" in operand:
+            kind = "image"
+        elif operand == "FILE":
+            kind = {"key": "public", "policy": "policy", "policy-edit": "policy"}.get(
+                re.split("[ -]", program, maxsplit=1)[1], "file"
+            )
+            classes = {docs.program(name, kind): kind for name, kind, _ in docs.commands()}
+            if classes[program] in BUNDLES or program == "ct-open":
+                kind = "bundle"
+        if kind and kind not in made:
+            made.append(kind)
+    return made
+
+
+def states() -> dict[str, State]:
+    """{"ct verify": …, "ct key show": …, "ct-open": …}."""
+    made: dict[str, State] = {"ct": ([("--help", ""), ("--version", "")], [])}
+    for program, *_ in programs():
+        below = subcommands(program)
+        for word, form in (below or {"": synopsis(program)}).items():
+            made[f"{program} {word}".strip()] = ([*options(form), ("--help", "")], operand_kinds(program, word, form))
+        if below:
+            made.setdefault(program, ([("--help", "")], []))
+    for name, (found, _) in made.items():
+        if name.split()[0] == "ct":
+            found += GLOBAL.items()
+    return made | {"ct help": ([], [])}
+
+
+def beneath() -> dict[str, list[tuple[str, str]]]:
+    """{state: (subcommand, summary) of those it has}."""
+    names = [(program[3:], summary) for program, summary, *_ in programs() if program.startswith("ct ")]
+    made = {"ct": [*names, ("help", "say how a command is used")], "ct help": names}
+    for program, *_ in programs():
+        if found := subcommands(program):
+            made[program] = [(word, "") for word in found]
+    return made
+
+
+def spelled(option: Option) -> str:
+    """The dispatcher's options take their values after `=` alone."""
+    return option[0] + "=" if option[0] in GLOBAL else option[0]
+
+
+def values() -> dict[str, str]:
+    """{"ct verify:--policy": kind} of the options that take a value."""
+    made = {}
+    for state, (found, _) in states().items():
+        program = " ".join(state.split()[: 2 if state.startswith("ct ") else 1])
+        for option in found:
+            if option[0] not in GLOBAL and option[1]:
+                made[f"{state}:{option[0]}"] = value_kind(program, option)
+    return made
+
+
+def tools() -> str:
+    return " ".join(["ct", *(program for program, *_ in programs() if program.startswith("ct-"))])
+
+
+def filled(name: str, **tables: str) -> str:
+    """A template with the tables put into it."""
+    text = (HERE / name).read_text()
+    common = {"HEAD": HEAD, "PROGRAMS": tools(), "FINDINGS": " ".join(findings()), "SOURCES": " ".join(sources())}
+    for mark, table in (common | tables).items():
+        text = text.replace(f"@{mark}@", table)
+    return text
+
+
+def by_kind(lead: str, end: str) -> str:
+    """The case branches that say of each kind which options have it."""
+    kinds = {f"words:{value}": [f"*:{name}"] for name, value in GLOBAL.items()}
+    for key, kind in values().items():
+        kinds.setdefault(kind, []).append(f"'{key}'")
+    return "\n".join(f"{lead.format(' | '.join(keys))} kind='{kind}'{end}" for kind, keys in kinds.items())
 
 
 def bash() -> str:
-    lines = [f"# bash completion for ct: {HEAD}", ""]
-    lines += ["_ct_keys() {", *KEY_LIST, "}", ""]
-    lines += ["_ct() {", "\tlocal word=$2 before=$3 words='' path=${COMP_WORDS[0]##*/} at=1"]
-    lines += ['\tif [ "$path" = ct ]; then', "\t\tpath='ct '${COMP_WORDS[1]-} at=2", "\tfi"]
-    names = [program[3:] for program, *_ in programs() if program.startswith("ct ")]
-    lines += ['\tif [ "$COMP_CWORD" -lt "$at" ]; then']
-    lines += [f"\t\twords='{' '.join(names)} help --help --version'"]
-    lines += ['\t\tmapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")', "\t\treturn", "\tfi"]
-    lines += ["\tcase $path:$before in"]
-    keys = sorted(key for key in KEYS if key.startswith("-"))
-    lines += [f'\t*:{key}) mapfile -t COMPREPLY < <(compgen -W "$(_ct_keys)" -- "$word") && return ;;' for key in keys]
-    for option, value in sorted({pair for _, _, below, top in programs() for its in [top, *below.values()] for pair in its}):
-        if choices(value):
-            words = " ".join(choices(value))
-            lines += [f"\t*:{option}) mapfile -t COMPREPLY < <(compgen -W '{words}' -- \"$word\") && return ;;"]
-    lines += ["\tesac", "\tcase $path:${COMP_WORDS[at]-} in"]
-    for program, _, below, top in programs():
-        for word, its in below.items():
-            keyed = "$(_ct_keys) " if f"{program[3:]}:{word}" in KEYS else ""
-            keyed += "".join(f"{one} " for one in WORDS.get(f"{program[3:]}:{word}", []))
-            lines += [f'\t"{program}:{word}") words="{keyed}{names_of(its)}" ;;']
-        if below:
-            lines += [f'\t"{program}:"*) words="{" ".join(below)}" ;;']
-        else:
-            lines += [f'\t"{program}:"*) words="{names_of(top)}" ;;']
-    lines += ['\t"ct help:"*) words="' + " ".join(names) + '" ;;', "\tesac"]
-    lines += ['\tmapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")']
-    lines += ['\tcase $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac', "}"]
-    tools = " ".join(program for program, *_ in programs() if program.startswith("ct-"))
-    lines += ["", f"complete -o filenames -F _ct ct {tools}"]
-    return "\n".join(lines) + "\n"
-
-
-def names_of(found: list[Option]) -> str:
-    return " ".join([*(name for name, _ in found), "--help"])
-
-
-KEY_LIST = [
-    "\tlocal file home=${CT_HOME:-${XDG_CONFIG_HOME:-$HOME/.config}/cerro}",
-    '\tfor file in "$home"/keys/*.pub "$home"/trusted/*.pub "$home"/known/*.pub; do',
-    "\t\tfile=${file##*/}",
-    '\t\t[ "$file" = "*.pub" ] || printf \'%s\\n\' "${file%.pub}"',
-    "\tdone",
-]
-
-
-def zsh() -> str:
-    tools = " ".join(program for program, *_ in programs() if program.startswith("ct-"))
-    lines = [f"#compdef ct {tools}", f"# {HEAD}", ""]
-    lines += ["_ct_keys() {", "\tsetopt localoptions nullglob"]
-    lines += ["\tlocal home=${CT_HOME:-${XDG_CONFIG_HOME:-$HOME/.config}/cerro}", "\tlocal -a ids"]
-    lines += ["\tids=($home/{keys,trusted,known}/*.pub(:t:r))", "\t_describe -t keys key ids", "}", ""]
-    lines += ["_ct_commands() {", "\tlocal -a names", "\tnames=("]
-    lines += [f"\t\t'{program[3:]}:{quoted(summary)}'" for program, summary, *_ in programs() if program.startswith("ct ")]
-    lines += ["\t\t'help:say how a command is used'", "\t)", "\t_describe -t commands command names", "}", ""]
-    lines += ["_ct() {", "\tlocal program=$service"]
-    lines += [
-        "\tif [[ $service == ct ]]; then",
-        "\t\tif (( CURRENT == 2 )); then",
-        "\t\t\t_ct_commands",
-        "\t\t\treturn",
-        "\t\tfi",
-    ]
-    lines += ['\t\tprogram="ct $words[2]"', "\t\tshift words", "\t\t(( CURRENT-- ))", "\tfi", "\tcase $program in"]
-    for program, _, below, top in programs():
-        lines.append(f"\t'{program}')")
-        if below:
-            lines += ["\t\tif (( CURRENT == 2 )); then", f"\t\t\tcompadd {' '.join(below)}", "\t\t\treturn", "\t\tfi"]
-            lines += ["\t\tshift words", "\t\t(( CURRENT-- ))", "\t\tcase $words[1] in"]
-            for word, its in below.items():
-                rest = "'*:key:_ct_keys'" if f"{program[3:]}:{word}" in KEYS else "'*:file:_files'"
-                if words := WORDS.get(f"{program[3:]}:{word}"):
-                    rest = f"'1:setting:({' '.join(words)})'"
-                lines.append(f"\t\t{word}) _arguments -s {' '.join([*map(argument, its), rest])} ;;")
-            lines += ["\t\tesac", "\t\t;;"]
-        else:
-            lines += [f"\t\t_arguments -s {' '.join([*map(argument, top), FILE_REST])}", "\t\t;;"]
-    lines += ["\t'ct help') _ct_commands ;;", "\tesac", "}", "", '_ct "$@"']
-    return "\n".join(lines) + "\n"
-
-
-FILE_REST = "'*:file:_files'"
-
-
-def argument(option: Option) -> str:
-    name, value = option
-    if not value:
-        return f"'{name}'"
-    label = re.sub(r"[^A-Za-z0-9 ]+", " ", value).strip().lower()
-    action = (
-        "_ct_keys"
-        if name in KEYS
-        else f"({' '.join(choices(value))})"
-        if choices(value)
-        else "_files"
-        if is_file(value)
-        else " "
-    )
-    joined = f"{name}=" if name.startswith("--") else f"{name}+"
-    return f"'{joined}:{label}:{action}'"
+    lines = []
+    for state, (found, kinds) in states().items():
+        parts = [f"options='{' '.join(map(spelled, found))}'"] if found else []
+        parts += [f"operands='{' '.join(kinds)}'"] if kinds else []
+        parts += [f"below='{' '.join(word for word, _ in beneath()[state])}'"] if state in beneath() else []
+        lines.append(f"\t'{state}') {' '.join(parts)} ;;")
+    return filled("complete.bash", STATES="\n".join(lines), VALUES=by_kind("\t{})", " ;;"))
 
 
 def quoted(text: str) -> str:
     return text.replace("'", "'\\''").replace(":", "\\:")
 
 
-def fish() -> str:
-    lines = [f"# fish completion for ct: {HEAD}", ""]
-    lines += ["function __ct_keys"]
-    lines += [
-        '\tset -l home (test -n "$CT_HOME"; and echo $CT_HOME; or echo (test -n "$XDG_CONFIG_HOME"; and echo $XDG_CONFIG_HOME; or echo $HOME/.config)/cerro)'
-    ]
-    lines += ["\tfor file in $home/{keys,trusted,known}/*.pub", "\t\tbasename $file .pub", "\tend", "end", ""]
-    lines += ["complete -c ct -n __fish_use_subcommand -f -a help -d 'say how a command is used'"]
-    for program, summary, below, top in programs():
-        if program.startswith("ct "):
-            name = program[3:]
-            lines.append(f"complete -c ct -n __fish_use_subcommand -f -a {name} -d {fish_quoted(summary)}")
-            start, seen = "complete -c ct", f"__fish_seen_subcommand_from {name}"
-        else:
-            name, start, seen = program[3:], f"complete -c {program}", ""
-        if below:
-            words = " ".join(below)
-            unseen = f"not __fish_seen_subcommand_from {words}"
-            lines.append(f"{start} -n '{'; and '.join(filter(None, [seen, unseen]))}' -f -a '{words}'")
-        for word, its in below.items() or {"": top}.items():
-            when = "; and ".join(filter(None, [seen, f"__fish_seen_subcommand_from {word}" if word else ""]))
-            given = f"{start} -n '{when}'" if when else start
-            lines += [f"{given} {fish_option(option)}" for option in its]
-            if f"{name}:{word}" in KEYS:
-                lines.append(f"{given} -f -a '(__ct_keys)'")
-            if words := WORDS.get(f"{name}:{word}"):
-                lines.append(f"{given} -f -a '{' '.join(words)}'")
-    return "\n".join(lines) + "\n"
-
-
-def fish_option(option: Option) -> str:
-    name, value = option
-    made = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
-    if not value:
-        return made
-    if name in KEYS:
-        return f"{made} -x -a '(__ct_keys)'"
-    if choices(value):
-        return f"{made} -x -a '{' '.join(choices(value))}'"
-    return f"{made} {'-r' if is_file(value) else '-x'}"
+def zsh() -> str:
+    lines = []
+    for state, (found, kinds) in states().items():
+        below = " ".join(f"'{word}:{quoted(summary)}'" if summary else word for word, summary in beneath().get(state, []))
+        parts = [
+            f"options=({' '.join(map(spelled, found))})",
+            f"operands=({' '.join(map(fish_quoted, kinds))})",
+            f"below=({below})",
+        ]
+        lines.append(f"\t'{state}') {' '.join(part for part in parts if '=()' not in part)} ;;")
+    return filled("complete.zsh", STATES="\n".join(lines), VALUES=by_kind("\t{})", " ;;"))
 
 
 def fish_quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def fish() -> str:
+    tables: dict[str, list[str]] = {"BELOW": [], "OPTIONS": [], "OPERANDS": [], "VALUES": []}
+    for state, (found, kinds) in states().items():
+        below = [f"{word}\t{summary}" if summary else word for word, summary in beneath().get(state, [])]
+        for table, words in (("BELOW", below), ("OPTIONS", [*map(spelled, found)]), ("OPERANDS", kinds)):
+            if words:
+                said = " ".join(map(fish_quoted, words))
+                tables[table].append(f"\t\tcase '{state}'\n\t\t\tprintf '%s\\n' {said}")
+    for key, kind in values().items():
+        tables["VALUES"].append(f"\t\tcase '{key}'\n\t\t\techo '{kind}'")
+    tables["VALUES"] += [f"\t\tcase '*:{name}'\n\t\t\techo 'words:{value}'" for name, value in GLOBAL.items()]
+    return filled("complete.fish", **{name: "\n".join(lines) for name, lines in tables.items()})
 
 
 FILES_MADE = {"ct.bash": bash, "_ct": zsh, "ct.fish": fish}

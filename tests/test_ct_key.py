@@ -94,9 +94,7 @@ def test_keygen_at_a_terminal(key, home):
     assert private.startswith(b"-----BEGIN CERRO TORRE PRIVATE KEY-----\n")
 
 
-@pytest.mark.parametrize(
-    "answers", [[("Passphrase: ", "one\n"), ("Again: ", "two\n")], [("Passphrase: ", "\n")], [("Passphrase: ", "\x04")]]
-)
+@pytest.mark.parametrize("answers", [[("Passphrase: ", "one\n"), ("Again: ", "two\n")], [("Passphrase: ", "\n")]])
 def test_keygen_refuses_a_mismatch_and_nothing(key, home, answers):
     status, shown = at_terminal(home, "generate", "--id", "x", answers=answers)
     assert status == 13, shown
@@ -306,7 +304,7 @@ def test_import_refusals(plain, home, tmp_path):
 # -- delete --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("yes\n", 0), ("n\n", 6), ("\n", 6), ("\x04", 6), ("\x03", 130)])
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("yes\n", 0), ("n\n", 6), ("\n", 6), ("\x04", 130), ("\x03", 130)])
 def test_delete_asks(plain, home, answer, status):
     said, shown = at_terminal(home, "delete", "own", answers=[("[y/N] ", answer)])
     assert said == status, shown

@@ -49,6 +49,9 @@ def _typed(prompt: str, again: bool) -> bytes:
     first = terminal.ask(prompt, hidden=True)
     if first is None:
         raise Fail("passphrase-missing")
+    if len(first) >= terminal.LINE:
+        # Cut there, it could never be given by a file.
+        raise Fail("passphrase-refused", f"a terminal takes less than {terminal.LINE} bytes in a line")
     if again and first and terminal.ask("Again: ", hidden=True) != first:
         raise Fail("passphrase-refused", "the two passphrases differ")
     return first

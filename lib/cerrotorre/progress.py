@@ -1,22 +1,31 @@
-"""A progress bar for work that takes longer than a second, on a terminal, and nothing otherwise."""
+"""A progress bar for work that takes longer than a second, on a terminal in the foreground, and nothing otherwise."""
 
 import os
 import sys
 import time
 from _thread import allocate_lock
 
+from cerrotorre.terminal import foreground, utf8
 from cerrotorre.typed import Any
+
+AFTER = 1.0
+# Below so many columns there is no room for times and rates, but still for a name, a bar and the sizes.
+NARROW = 72
+_SHORT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}"
+_LONG = _SHORT + " [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 class Progress:
-    """`with Progress(what, octets) as bar: bar.add(n)`, from any thread."""
+    """`with Progress(what, octets) as bar: bar.add(n)`, from any thread. `quiet`: never shown."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int, *, quiet: bool = False) -> None:
         self._what, self._total, self._done = what, total, 0
         self._begun = time.monotonic()
         self._bar: Any = None
+        self._columns = 0
         self._lock = allocate_lock()
-        self._shown = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = terminal and not quiet
 
     def __enter__(self) -> "Progress":
         return self
@@ -26,24 +35,61 @@ class Progress:
             return
         with self._lock:
             self._done += octets
-            if self._bar is not None:
-                self._bar.update(octets)
-            elif time.monotonic() - self._begun > 1:
-                # Loaded only now: most bundles never need it.
-                from tqdm import tqdm
+            try:
+                if self._bar is None and time.monotonic() - self._begun > AFTER and _foreground():
+                    self._bar = self._begin()
+                elif self._bar is not None and _foreground():
+                    self._fit()
+                    self._bar.update(self._done - self._bar.n)
+            except OSError:
+                # The terminal is gone. The work is not, if whoever began it wanted that (nohup).
+                self._shown, self._bar = False, None
 
-                from cerrotorre.text import shown
+    def _begin(self) -> Any:
+        # What is shown is decided here, and not by variables of tqdm's own.
+        for name in [name for name in os.environ if name.startswith("TQDM_")]:
+            del os.environ[name]
+        # Loaded only now: most bundles never need it.
+        from threading import RLock
 
-                self._bar = tqdm(
-                    desc=shown(self._what),
-                    total=self._total,
-                    initial=self._done,
-                    unit="B",
-                    unit_scale=True,
-                    unit_divisor=1024,
-                    leave=False,
-                )
+        from tqdm import tqdm
+
+        # One process draws: it needs no lock between processes, and no thread that watches.
+        tqdm.set_lock(RLock())
+        tqdm.monitor_interval = 0
+        self._columns = _columns()
+        given = {**self._line(), "total": self._total, "initial": self._done, "leave": False, "miniters": 1}
+        return tqdm(**given, ascii=not utf8(), unit="B", unit_scale=True, unit_divisor=1024)
+
+    def _line(self) -> dict[str, Any]:
+        """How the line is laid out so that it never wraps."""
+        from cerrotorre.text import fitted, shown
+
+        return {
+            "desc": fitted(shown(self._what), max(self._columns // 4, 8), "…" if utf8() else "..."),
+            "bar_format": _SHORT if self._columns < NARROW else _LONG,
+            # The last column stays free: some terminals wrap as soon as it is written.
+            "ncols": self._columns - 1,
+        }
+
+    def _fit(self) -> None:
+        columns = _columns()
+        if columns != self._columns:
+            self._columns = columns
+            vars(self._bar).update(self._line())
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
+        # Once the shell has the terminal again, clearing the line would clear its prompt.
+        if self._bar is not None and _foreground():
             self._bar.close()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _foreground() -> bool:
+    return foreground(sys.stderr.fileno())

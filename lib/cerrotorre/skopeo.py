@@ -59,11 +59,6 @@ def _message(line: str) -> str:
         return line
 
 
-def follow_parent() -> None:
-    """Let this process be interrupted when the shell that started it is killed: nobody would take its work any more."""
-    _end_with(os.getppid())()
-
-
 def _end_with(parent: int) -> Any:
     """What a process calls to get SIGTERM when its parent dies."""
     # Rare, and slow to import.

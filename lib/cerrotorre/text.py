@@ -23,6 +23,25 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def fitted(text: str, columns: int, gap: str) -> str:
+    """The end of the text, which is what tells paths apart, after `gap` if all of it needs more columns of a terminal."""
+    if len(text) * 2 <= columns:
+        return text
+    import unicodedata
+
+    # What combines with the character before it needs no column; counting one is on the safe side.
+    sizes = [2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in text]
+    if sum(sizes) <= columns:
+        return text
+    room, start = columns - len(gap), len(text)
+    while room >= sizes[start - 1]:
+        start -= 1
+        room -= sizes[start]
+    while start < len(text) and unicodedata.category(text[start]) in ("Mn", "Me"):
+        start += 1
+    return gap + text[start:]
+
+
 def quoted(text: str) -> str:
     """The text as one shell word."""
     if text and set(text) <= _PLAIN:
