@@ -26,12 +26,13 @@ LAYERS = (
     # one page of the specification each, pure
     {
         "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "privatekey",
-        "signatures", "signers", "statement", "suites",
+        "signatures", "signers", "statement", "suites", "foreign",
     },
     # touch disk, processes, terminals
     {
         "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
+        "attached", "bearer", "credentials", "distribution", "transport",
     },
     # what people read
     {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},
@@ -48,6 +49,7 @@ HEAVY = {
     "argon2",
     "tqdm",
     "tomli_w",
+    "urllib3",
     "cryptography",
     "datetime",
     "unicodedata",
@@ -148,7 +150,7 @@ def test_no_clock(name: str) -> None:
     """The clock is an argument: what a library function says depends on nothing but what it is given."""
     for node in ast.walk(tree(SOURCES[name])):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time":
-            assert node.attr in ("gmtime", "monotonic"), f"{name}:{node.lineno}: time.{node.attr}"
+            assert node.attr in ("gmtime", "monotonic", "sleep"), f"{name}:{node.lineno}: time.{node.attr}"
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             assert node.func.attr not in ("now", "utcnow", "today"), f"{name}:{node.lineno}"
             assert node.func.attr != "gmtime" or node.args, f"{name}:{node.lineno}: gmtime of now"

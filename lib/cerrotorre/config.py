@@ -20,7 +20,7 @@ def path(env: Mapping[str, str] | None = None) -> str:
 
 
 def read(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
-    """{"defaults": {policy?, key?}, "output": {color?}, "registries": {insecure?}}, with what is set; all empty without a file.
+    """{"defaults": {policy?, key?}, "output": {color?}, "registries": {insecure?, realms?}}, with what is set; all empty without a file.
 
     `defaults.policy` is absolute: `~/` is the home directory, and a relative path is relative to the file's directory.
     Raises Fail config-malformed (File, Key, Expected, Found), file-unreadable, not-a-file or store-unsafe.
@@ -97,7 +97,10 @@ def _is_patterns(value: Any) -> bool:
 _SETTINGS: dict[str, dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "defaults": {"policy": ("a path", _is_path), "key": ("a key id", _is_key)},
     "output": {"color": ("one of " + ", ".join(COLORS), _is_color)},
-    "registries": {"insecure": ("an array of host patterns", _is_patterns)},
+    "registries": {
+        "insecure": ("an array of host patterns", _is_patterns),
+        "realms": ("an array of host patterns", _is_patterns),
+    },
 }
 
 

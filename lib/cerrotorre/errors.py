@@ -39,6 +39,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "file-changed": (11, "", "a file changed while it was read", "Its identity (device, inode, size, times) is not what it was when reading began, so nothing that was learnt of it holds."),
     "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read, and only regular files are replaced; a directory, device or socket is refused."),
     "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above. One without TLS must be named in [registries] insecure of config.toml."),
+    "attachments-unknown": (12, "", "a registry does not say what is attached to the image", "Signed statements that are attached to an image in its registry may be what its users judge it by. An error is not taken for their absence.", "ct pack … --no-attached"),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),
@@ -93,6 +94,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "oci-platform": (10, "structure", "the image is not there for that platform", "No manifest of the index is for the platform that was asked for.", "--platform one of those listed, or all"),
     "oci-artifact": (10, "structure", "not a container image", "The manifest has an artifact's config, not an image's."),
     "oci-too-large": (10, "structure", "the image's documents exceed the limit", "Documents of an image are held in memory to be checked, so they have a limit."),
+    "attachment-left-behind": (0, "structure", "an attachment is left behind", "It is attached to the image in its registry, and is not in the bundle: only signed statements about this very image are taken along."),
     "metadata-left-out": (0, "structure", "metadata is left out", "An annotation or label of the image holds what a canonical manifest may not."),
     "reference": (64, "", "not an image reference", "A reference is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in the registry grammar; a local layout is oci:DIR[:TAG]."),
     # -- signatures ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from cerrotorre.times import is_time
 from cerrotorre.typed import Any
 
 STATEMENT = "https://in-toto.io/Statement/v1"
+# The same members; cosign still writes it.
+STATEMENT_0 = "https://in-toto.io/Statement/v0.1"
 BUNDLE_SIGNATURE = "https://cerro-torre.org/attestation/bundle-signature/v1"
 KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 FINGERPRINT = re.compile(r"SHA256:[0-9a-f]{64}", re.ASCII)
@@ -60,16 +62,19 @@ def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
 
 
 def parse(payload: bytes) -> Statement:
-    """A statement of its general shape. Raises ValueError (also jsonic.Malformed)."""
+    """A statement of its general shape; canonical if it is a bundle signature. Raises ValueError (also jsonic.Malformed)."""
     value = jsonic.parse(payload, len(payload))
-    if not isinstance(value, dict) or value.get("_type") != STATEMENT:
-        raise ValueError("not an in-toto Statement v1")
-    if jsonic.canonical(value) != payload:
-        raise ValueError("the statement is not in RFC 8785 canonical form")
+    if not isinstance(value, dict) or value.get("_type") not in (STATEMENT, STATEMENT_0):
+        raise ValueError("not an in-toto Statement")
+    # Bundle signatures are ours alone. What else is signed, others also make, and spell as they like (decision 0018).
+    ours = value["_type"] == STATEMENT and jsonic.canonical(value) == payload
+    if value.get("predicateType") == BUNDLE_SIGNATURE and not ours:
+        raise ValueError("a bundle signature's statement is v1, and in RFC 8785 canonical form")
+    jsonic.refuse_case_clash(value, "the statement")
     if not isinstance(value.get("predicateType"), str) or not isinstance(value.get("subject"), list) or not value["subject"]:
         raise ValueError("no predicateType or subject")
     if value.keys() - {"_type", "subject", "predicateType", "predicate"}:
-        raise ValueError("a member that Statement v1 does not have")
+        raise ValueError("a member that a Statement does not have")
     for subject in value["subject"]:
         digest = subject.get("digest") if isinstance(subject, dict) else None
         if not isinstance(digest, dict) or not all(isinstance(item, str) for item in digest.values()):

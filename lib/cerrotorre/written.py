@@ -5,6 +5,8 @@ from cerrotorre.palette import Palette
 from cerrotorre.report import Record
 from cerrotorre.text import shown, size
 
+LEFT_BEHIND = "attachment-left-behind"
+
 
 def claimed_signers(record: Record) -> list[Record]:
     """The predicates of the bundle signatures in a record's envelopes: what has just been written, not what was checked."""
@@ -33,9 +35,19 @@ def text(record: Record, output: str, word: str, palette: Palette) -> str:
     ]
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
-    return (
-        head + report.fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + report.notes(record, palette)
-    )
+    pairs += [] if signers else [("Signed by", "nobody")]
+    if attached := record.get("attached"):
+        taken, left = attached["taken"], attached["left"]
+        if taken or left:
+            plural = "" if taken == 1 else "s"
+            pairs.append(("Attached", f"{taken} attestation{plural} taken along" + (f", {left} left behind" if left else "")))
+    others = [made for made in record["findings"] if made["finding"] != LEFT_BEHIND]
+    return head + report.fields(pairs, least=10) + report.notes({"findings": others}, palette)
+
+
+def left_behind(record: Record, palette: Palette) -> str:
+    """A line for each attachment that is not in the bundle: a loss, so it is told beside the report."""
+    return report.notes({"findings": [made for made in record["findings"] if made["finding"] == LEFT_BEHIND]}, palette)
 
 
 def as_json(record: Record, output: str, word: str) -> str:
@@ -45,5 +57,6 @@ def as_json(record: Record, output: str, word: str) -> str:
     signers = [
         {key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)
     ]
-    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"]}
+    attached = {"attached": record["attached"]} if "attached" in record else {}
+    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"], **attached}
     return report.json_line({"action": word, "output": output, **facts, **rest})
