@@ -33,7 +33,7 @@ _ct() {
 	"ct key:delete") words="$(_ct_keys) --yes --help" ;;
 	"ct key:default") words="$(_ct_keys) --help" ;;
 	"ct key:"*) words="generate list show import trust export delete default" ;;
-	"ct pack:"*) words="-k --no-sign --expires --platform --name --version --json -q -o --help" ;;
+	"ct pack:"*) words="-k --no-sign --expires --platform --name --version --no-attached --json -q -o --help" ;;
 	"ct sign:"*) words="-k --expires --json -q -o --help" ;;
 	"ct verify:"*) words="-v --all --json --policy --expect --at --help" ;;
 	"ct explain:"*) words="--signers --layers --json --policy --at --list --help" ;;
@@ -43,7 +43,7 @@ _ct() {
 	"ct policy:add-signer") words="$(_ct_keys) --required --policy --help" ;;
 	"ct policy:add-registry") words="--policy --help" ;;
 	"ct policy:"*) words="init show check add-signer add-registry" ;;
-	"ct-oci2ctp:"*) words="--platform --name --version --workdir --help" ;;
+	"ct-oci2ctp:"*) words="--platform --name --version --no-attached --workdir --help" ;;
 	"ct-canon:"*) words="--check --json --help" ;;
 	"ct-open:"*) words="--fd --help" ;;
 	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --help" ;;

@@ -50,6 +50,7 @@ complete -c ct -n '__fish_seen_subcommand_from pack' -l expires -x
 complete -c ct -n '__fish_seen_subcommand_from pack' -l platform -x
 complete -c ct -n '__fish_seen_subcommand_from pack' -l name -x
 complete -c ct -n '__fish_seen_subcommand_from pack' -l version -x
+complete -c ct -n '__fish_seen_subcommand_from pack' -l no-attached
 complete -c ct -n '__fish_seen_subcommand_from pack' -l json
 complete -c ct -n '__fish_seen_subcommand_from pack' -s q
 complete -c ct -n '__fish_seen_subcommand_from pack' -s o -r
@@ -85,6 +86,7 @@ complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcomman
 complete -c ct-oci2ctp -l platform -x
 complete -c ct-oci2ctp -l name -x
 complete -c ct-oci2ctp -l version -x
+complete -c ct-oci2ctp -l no-attached
 complete -c ct-oci2ctp -l workdir -r
 complete -c ct-canon -l check
 complete -c ct-canon -l json

@@ -36,7 +36,7 @@ def certificates(directory):
     )
     subprocess.run(
         [*make, "-keyout", directory / "server.key", "-out", directory / "server.crt", "-subj", "/CN=127.0.0.1", "-CA", ca,
-         "-CAkey", directory / "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"],
+         "-CAkey", directory / "ca.key", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"],
         check=True, capture_output=True,
     )  # fmt: skip
     server.write_bytes((directory / "server.crt").read_bytes() + (directory / "server.key").read_bytes())
@@ -148,6 +148,7 @@ class Fake(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass

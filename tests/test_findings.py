@@ -16,6 +16,7 @@ import alter
 import images
 import pytest
 import record
+import registries
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 
@@ -152,6 +153,18 @@ def _skopeo(world, script):
     return world.run(str(BIN / "ct"), "pack", "registry.example/app:1", "-o", "x.ctp", env={"PATH": str(where)})
 
 
+def _attached(world, status):
+    """Pack from a registry that has a bill of materials which nobody signed, and says so or not."""
+    images.make("single", layout := world.directory / f"layout{status}")
+    with registries.Fake() as server:
+        image = registries.push_layout(server, layout)
+        registries.attach(server, image, (b"SPDXVersion: SPDX-2.3", "text/spdx"))
+        if status != 200:
+            server.answers[".*/referrers/.*"] = lambda handler: handler.reply(status)
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
+
+
 fixture("internal", _internal)
 fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
 fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
@@ -166,6 +179,7 @@ fixture(
     lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
     "Not packed: a registry cannot be reached or refuses",
 )
+fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
@@ -255,6 +269,7 @@ for _slug, _kind in {
     "metadata-left-out": "labelled",
 }.items():
     fixture(_slug, lambda w, kind=_kind: w.image(kind))
+fixture("attachment-left-behind", lambda w: _attached(w, 200))
 fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
 fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
 

@@ -6,7 +6,7 @@ and what is taken does not depend on the order in which it was found.
 
 import os
 
-from cerrotorre import canon, content, dsse, foreign, keystore, oci, signatures, statement
+from cerrotorre import canon, config, content, dsse, foreign, keystore, oci, reference, signatures, statement
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
@@ -26,13 +26,16 @@ _REFERENCE = "vnd.docker.reference."
 Record = dict[str, Any]
 
 
-def collect(record: Record, repository: Repository, directory: str) -> None:
+def collect(record: Record, directory: str) -> None:
     """Put what is attached to the record's image, and to the index it is from, into the record.
 
-    Lines too long for a record go into a file in `directory`. Raises Fail attachments-unknown where the registry does not say what is attached.
+    It is asked of the registry that gave the image. Lines too long for a record go into a file in `directory`. Raises Fail
+    attachments-unknown where the registry does not say what is attached.
     """
     manifest = record["manifest"]
-    found = _Found(repository)
+    said = reference.parse(manifest["provenance"]["source"])
+    settings = config.read().get("registries", {})
+    found = _Found(Repository(said["host"], said["path"], settings.get("insecure", []), settings.get("realms", [])))
     try:
         _look(found, manifest)
     except Fail as fail:

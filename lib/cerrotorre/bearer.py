@@ -15,7 +15,7 @@ MAX_ANSWER = 128 << 10
 DOCKER_REALM = "auth.docker.io"
 
 _PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+|$)")
+_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+|(?=,)|$)")
 
 
 def challenges(header: str) -> dict[str, dict[str, str]]:

@@ -144,7 +144,10 @@ class Repository:
                         "network", f"{self.host}: {split(url)[1]}, where it leads, wants credentials", Registry=self.host
                     )
                 return answer
-            url, before = resolve(url, answer["headers"].get("location", "")), url
+            place = answer["headers"].get("location", "")
+            if not place:
+                raise Fail("network", f"{self.host} leads nowhere ({answer['status']})", Registry=self.host)
+            url, before = resolve(url, place), url
             if split(url)[0] == "http" and (split(before)[0] == "https" or not self._is_insecure(split(url)[1])):
                 raise Fail("network", f"{self.host} leads to {split(url)[1]} without TLS", Registry=self.host)
         raise Fail("network", f"{self.host} leads to another place more than {MAX_REDIRECTS} times", Registry=self.host)

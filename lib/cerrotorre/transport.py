@@ -27,6 +27,7 @@ CODES = frozenset(
     }
 )  # fmt: skip
 _CODE = re.compile(rb'"code"\s*:\s*"([A-Z_]{1,40})"')
+_URL = re.compile(r"[\x21-\x7e]{1,8192}")
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
 
 # {"status": int, "headers": {lower-case name: value}, "body": bytes, "code": str}
@@ -158,7 +159,7 @@ def split(url: str) -> tuple[str, str]:
     except (LocationParseError, UnicodeError):
         raise Fail("network", "a registry gave a URL that is none") from None
     # RFC 3986 §3.2.1: `user@` misleads readers, and would be sent as credentials.
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth or not url.isascii() or not url.isprintable():
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth or not _URL.fullmatch(url):
         raise Fail("network", "a registry gave a URL that is not plain http or https")
     usual = {"http": 80, "https": 443}[parsed.scheme]
     return parsed.scheme, parsed.host if parsed.port in (None, usual) else f"{parsed.host}:{parsed.port}"
@@ -173,16 +174,18 @@ def resolve(base: str, location: str) -> str:
         return f"{scheme}://{host}{location}"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
         return location
-    path = base.split("://", 1)[1].partition("?")[0].rpartition("/")[0]
-    return f"{scheme}://{path}/{location}"
+    path = base.split("://", 1)[1].partition("?")[0]
+    return f"{scheme}://{path}{location}" if location.startswith("?") else f"{scheme}://{path.rpartition('/')[0]}/{location}"
 
 
 def _context(host: str, verified: bool, env: Mapping[str, str]) -> Any:
     """TLS for one host: the system's roots, and the certificates that certs.d gives for it (containers-certs.d(5))."""
+    import urllib3
     from urllib3.util.ssl_ import create_urllib3_context
 
     if not verified:
-        # A host that [registries] insecure names.
+        # A host that [registries] insecure names: who wrote that need not be told again.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return create_urllib3_context(cert_reqs=0)
     context = create_urllib3_context()
     # OpenSSL's own way: SSL_CERT_FILE and SSL_CERT_DIR count, as they do for skopeo (decision 0017).

@@ -36,11 +36,10 @@ def text(record: Record, output: str, word: str, palette: Palette) -> str:
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
     pairs += [] if signers else [("Signed by", "nobody")]
-    if attached := record.get("attached"):
-        taken, left = attached["taken"], attached["left"]
-        if taken or left:
-            plural = "" if taken == 1 else "s"
-            pairs.append(("Attached", f"{taken} attestation{plural} taken along" + (f", {left} left behind" if left else "")))
+    if any(counts := record.get("attached", {"taken": 0, "left": 0}).values()):
+        taken, left = counts
+        plural = "" if taken == 1 else "s"
+        pairs.append(("Attached", f"{taken} attestation{plural} taken along" + (f", {left} left behind" if left else "")))
     others = [made for made in record["findings"] if made["finding"] != LEFT_BEHIND]
     return head + report.fields(pairs, least=10) + report.notes({"findings": others}, palette)
 
@@ -57,6 +56,6 @@ def as_json(record: Record, output: str, word: str) -> str:
     signers = [
         {key: one.get(key) for key in ("key_id", "suite_id", "fingerprint", "signed_at")} for one in claimed_signers(record)
     ]
-    attached = {"attached": record["attached"]} if "attached" in record else {}
-    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"], **attached}
+    beside = {"attached": record["attached"]} if "attached" in record else {}
+    rest = {"manifest_digest": record["manifest_digest"], "signatures": signers, "findings": record["findings"], **beside}
     return report.json_line({"action": word, "output": output, **facts, **rest})
