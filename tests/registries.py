@@ -160,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -174,9 +175,12 @@ class Handler(BaseHTTPRequestHandler):
                 return True
         return False
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
         server = self.server
-        server.seen.append(("GET", self.path, self.headers.get("Authorization")))
+        server.seen.append((self.command, self.path, self.headers.get("Authorization")))
         if self.hooked():
             return None
         if server.authorization and self.headers.get("Authorization") != server.authorization:

@@ -261,6 +261,24 @@ def test_a_sigstore_bundle_and_a_large_sbom(fake, work, alice):
     )
 
 
+def test_bundles_that_sigstore_made(vectors):
+    from cerrotorre import dsse, foreign
+    from cerrotorre import statement as statements
+
+    files = [
+        path for path in sorted((vectors / "sigstore-conformance").rglob("*.json")) if b'"dsseEnvelope"' in path.read_bytes()
+    ]
+    assert len(files) >= 10
+    for path in files:
+        data = path.read_bytes()
+        line, evidence = foreign.lines(data, BUNDLE_TYPE, {})
+        theirs, ours = json.loads(data)["dsseEnvelope"], dsse.parse_line(line, 1)[1]
+        assert ours["payload"] == base64.b64decode(theirs["payload"])
+        assert [raw for _, raw in ours["signatures"]] == [base64.b64decode(one["sig"]) for one in theirs["signatures"]]
+        assert base64.b64decode(json.loads(evidence)["document"]) == data
+        assert statements.claimed(ours)["subject"]
+
+
 def test_the_bundle_depends_on_no_order(fake, work):
     for number in range(7):
         attach(
@@ -394,6 +412,19 @@ def test_a_list_without_end(fake, work):
     fake.answers[r"/v2/a/app/referrers/.*"] = lambda handler: handler.reply(200, page, INDEX, Link='<?again>; rel="next"')
     said = pack(work, fake)
     assert said["attached"]["left"] == 257 and any("more than 256" in why for why in left(said).values())
+
+
+def test_more_than_a_record_names(layouts, work):
+    with Fake() as server:
+        index = push_layout(server, layouts / "multi")
+        for subject in (index, *(entry["digest"] for entry in json.loads(server.manifests[index][0])["manifests"])):
+            server.attached[subject] = [
+                {"mediaType": INDEX, "size": 1, "digest": digest(f"{subject}{n}".encode())} for n in range(255)
+            ]
+        said = pack(work, server, "--platform", "all")
+        count = 255 * len(server.attached)
+        assert said["attached"]["left"] == count > 512 and len(said["findings"]) == 513
+        assert f"{count - 512} more" in said["findings"][-1]["detail"]
 
 
 def test_more_than_a_bundle_holds(fake, work):

@@ -322,6 +322,18 @@ def test_answers_that_are_none(fake, tmp_path, act, words):
     refused(lambda: repository(fake, tmp_path).blob(DIGEST, 999 if act is _drip else len(BLOB)), words)
 
 
+def test_tags_that_are_probably_not_there_cost_no_get(fake, tmp_path):
+    fake.manifest(b"{}", "there")
+    made = repository(fake, tmp_path)
+    assert made.tagged("absent") is None and made.tagged("there") == b"{}"
+    assert [method for method, path, _ in fake.seen] == ["HEAD", "HEAD", "GET"]
+    # A registry without HEAD.
+    fake.answers[".*/manifests/.*"] = lambda handler: handler.reply(405 if handler.command == "HEAD" else 404)
+    assert made.tagged("absent") is None
+    fake.answers[".*/manifests/.*"] = lambda handler: handler.reply(403)
+    refused(lambda: made.tagged("absent"), "403")
+
+
 def test_what_is_not_there(fake, tmp_path):
     made = repository(fake, tmp_path)
     assert made.blob("sha256:" + "0" * 64, 9) is None and made.manifest("absent") is None

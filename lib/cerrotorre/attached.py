@@ -16,7 +16,9 @@ MAX_SUBJECTS = 64
 MAX_ATTACHED = 256
 # Room for 16 signatures, whose lines are at most a few KiB.
 MAX_LINES, MAX_BYTES = 240, 48 << 20
-MAX_DOCUMENT, MAX_FETCHED = 32 << 20, 192 << 20
+MAX_DOCUMENT, MAX_FETCHED = 32 << 20, 64 << 20
+# Each of these is a finding, and a record is one line.
+MAX_NAMED = 512
 # As ct-open puts lines into records (spec/records.adoc, "attestations").
 INLINE_LINE, INLINE_ALL = 64 << 10, 4 << 20
 COSIGN = (".sig", ".att", ".sbom")
@@ -44,9 +46,12 @@ def collect(record: Record, directory: str) -> None:
         raise
     kept = _judged(found, manifest)
     _fill(record, kept, directory)
-    record["attached"] = {"taken": len(kept), "left": len(found.left)}
-    for made in sorted(found.left.values(), key=lambda one: (one["context"]["Attachment"], one["detail"])):
-        record["findings"].append(made)
+    record["attached"] = {"taken": len(kept), "left": len(found.left) + found.unnamed}
+    record["findings"] += sorted(found.left.values(), key=lambda one: (one["context"]["Attachment"], one["detail"]))
+    if found.unnamed:
+        record["findings"].append(
+            finding("attachment-left-behind", f"and {found.unnamed} more, unnamed", Attachment="*", Reason="too many")
+        )
 
 
 def _look(found: "_Found", manifest: Record) -> None:
@@ -71,13 +76,19 @@ class _Found:
         self._repository = repository
         self.lines: dict[bytes, tuple[str, str, set[bytes]]] = {}
         self.left: dict[tuple[str, str], Any] = {}
+        self.unnamed = 0
         self._fetched = 0
         self._done: set[str] = set()
 
     def leave(self, digest: str, kind: str, to: str | None, why: str) -> None:
         detail = f"{digest}{f' ({kind})' if kind else ''}: {why}"
+        if (digest, why) in self.left:
+            return
+        if len(self.left) >= MAX_NAMED:
+            self.unnamed += 1
+            return
         made = finding("attachment-left-behind", detail, Attachment=digest, Type=kind or None, Attached_to=to, Reason=why)
-        self.left.setdefault((digest, why), made)
+        self.left[digest, why] = made
 
     def look(self, digest: str, index: str | None) -> None:
         """Look for what is attached to an image, and to the index it was chosen from."""
@@ -85,7 +96,7 @@ class _Found:
             self._referrers(subject)
             for suffix in COSIGN:
                 tag = subject.replace(":", "-") + suffix
-                data = self._repository.manifest(tag)
+                data = self._repository.tagged(tag)
                 if data is not None:
                     self._document(data, sha256(data), tag, subject, strict=False)
         if index:
@@ -114,7 +125,7 @@ class _Found:
     def _tagged(self, subject: str) -> list[Any]:
         """What the referrers tag lists, where there is no API that would."""
         tag = subject.replace(":", "-")
-        data = self._repository.manifest(tag)
+        data = self._repository.tagged(tag)
         if data is None:
             return []
         try:

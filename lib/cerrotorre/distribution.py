@@ -51,6 +51,11 @@ class Repository:
         answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, oci.MAX_DOCUMENT)
         return self._document(answer, reference)
 
+    def tagged(self, tag: str) -> bytes | None:
+        """The manifest of a tag that probably is not there: asked for by HEAD first, since registries count and limit GETs."""
+        answer = self._ask(self._url(f"manifests/{tag}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (400, 404, 405, 501), "HEAD")
+        return None if answer["status"] == 404 else self.manifest(tag)
+
     def blob(self, digest: str, size: int) -> bytes | None:
         """A blob of so many bytes, None if the registry does not have it."""
         data = self._document(self._ask(self._url(f"blobs/{digest}"), "*/*", size), digest)
@@ -117,12 +122,12 @@ class Repository:
             return f"http://{self._host}"
         return f"https://{self._host}"
 
-    def _ask(self, url: str, accept: str, limit: int, absent: tuple[int, ...] = (404,)) -> Answer:
-        """The answer to a GET: 200, or one of `absent`."""
-        answer = self._follow(url, accept, limit)
+    def _ask(self, url: str, accept: str, limit: int, absent: tuple[int, ...] = (404,), method: str = "GET") -> Answer:
+        """The answer: 200, or one of `absent`."""
+        answer = self._follow(url, accept, limit, method)
         if answer["status"] == 401:
             self._authorize(answer)
-            answer = self._follow(url, accept, limit)
+            answer = self._follow(url, accept, limit, method)
         if answer["status"] != 200 and answer["status"] not in absent:
             said = f"{answer['status']} {answer['code']}".strip()
             raise Fail(
@@ -130,14 +135,14 @@ class Repository:
             )
         return answer
 
-    def _follow(self, url: str, accept: str, limit: int) -> Answer:
-        """GET, and where that leads: a few steps, never from TLS to none, and without Authorization to any other host."""
+    def _follow(self, url: str, accept: str, limit: int, method: str) -> Answer:
+        """Ask there, and where that leads: a few steps, never from TLS to none, and without Authorization to any other host."""
         for _ in range(MAX_REDIRECTS + 1):
             headers = {"Accept": accept}
             home = split(url) == split(self._base)
             if self._authorization and home:
                 headers["Authorization"] = self._authorization
-            answer = self._transport.send(url, headers, limit, verified=self._verified or not home)
+            answer = self._transport.send(url, headers, limit, method=method, verified=self._verified or not home)
             if answer["status"] not in (301, 302, 303, 307, 308):
                 if answer["status"] == 401 and not home:
                     raise Fail(

@@ -43,14 +43,21 @@ class Transport:
         self._pools: dict[tuple[str, bool], Any] = {}
 
     def send(
-        self, url: str, headers: dict[str, str], limit: int, *, form: dict[str, str] | None = None, verified: bool = True
+        self,
+        url: str,
+        headers: dict[str, str],
+        limit: int,
+        *,
+        method: str = "GET",
+        form: dict[str, str] | None = None,
+        verified: bool = True,
     ) -> Answer:
-        """GET a URL, or POST a form to it; redirects are the caller's. A busy server is asked again, a few times.
+        """Ask for a URL, or POST a form to it; redirects are the caller's. A busy server is asked again, a few times.
 
         Raises Fail network for no answer, one that is over `limit` bytes, cut short, or too slow.
         """
         for attempt in range(TRIES):
-            answer = self._once(url, headers, limit, form, verified)
+            answer = self._once(method if form is None else "POST", url, headers, limit, form, verified)
             if answer["status"] not in (429, 503) or attempt == TRIES - 1:
                 break
             asked = answer["headers"].get("retry-after", "")
@@ -60,7 +67,9 @@ class Transport:
             time.sleep(seconds)
         return answer
 
-    def _once(self, url: str, headers: dict[str, str], limit: int, form: dict[str, str] | None, verified: bool) -> Answer:
+    def _once(
+        self, method: str, url: str, headers: dict[str, str], limit: int, form: dict[str, str] | None, verified: bool
+    ) -> Answer:
         import urllib3
         from urllib3 import exceptions
 
@@ -69,7 +78,7 @@ class Transport:
         try:
             # Identity: a compressed answer could unpack to anything.
             response = self._pool(url, verified).request(
-                "GET" if form is None else "POST",
+                method,
                 url,
                 headers={"User-Agent": "cerro-torre", "Accept-Encoding": "identity", **headers},
                 **({} if form is None else {"fields": form, "encode_multipart": False}),
