@@ -14,7 +14,7 @@ _ct() {
 		path='ct '${COMP_WORDS[1]-} at=2
 	fi
 	if [ "$COMP_CWORD" -lt "$at" ]; then
-		words='keygen key pack sign verify explain policy help --help --version'
+		words='keygen key pack sign verify explain policy config help --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 	fi
@@ -25,7 +25,7 @@ _ct() {
 	case $path:${COMP_WORDS[at]-} in
 	"ct keygen:"*) words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
 	"ct key:generate") words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
-	"ct key:list") words="--json --help" ;;
+	"ct key:list") words="-v --json --help" ;;
 	"ct key:show") words="$(_ct_keys) --json --help" ;;
 	"ct key:import") words="--id --trust --json --help" ;;
 	"ct key:trust") words="$(_ct_keys) --json --help" ;;
@@ -43,6 +43,12 @@ _ct() {
 	"ct policy:add-signer") words="$(_ct_keys) --required --policy --help" ;;
 	"ct policy:add-registry") words="--policy --help" ;;
 	"ct policy:"*) words="init show check add-signer add-registry" ;;
+	"ct config:show") words="--json --help" ;;
+	"ct config:check") words="--json --help" ;;
+	"ct config:set") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
+	"ct config:unset") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
+	"ct config:path") words="--help" ;;
+	"ct config:"*) words="show check set unset path" ;;
 	"ct-oci2ctp:"*) words="--platform --name --version --no-attached --workdir --help" ;;
 	"ct-canon:"*) words="--check --json --help" ;;
 	"ct-open:"*) words="--fd --help" ;;
@@ -58,7 +64,7 @@ _ct() {
 	"ct-policy-edit:add-signer") words="--required --policy --help" ;;
 	"ct-policy-edit:add-registry") words="--policy --help" ;;
 	"ct-policy-edit:"*) words="init show check add-signer add-registry" ;;
-	"ct help:"*) words="keygen key pack sign verify explain policy" ;;
+	"ct help:"*) words="keygen key pack sign verify explain policy config" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac

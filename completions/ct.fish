@@ -29,6 +29,7 @@ complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_f
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-fd -x
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-file -r
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l json
+complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -s v
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -l json
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -l json
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -f -a '(__ct_keys)'
@@ -83,6 +84,12 @@ complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcomman
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -l policy -r
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -f -a '(__ct_keys)'
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-registry' -l policy -r
+complete -c ct -n __fish_use_subcommand -f -a config -d 'show, check and change the settings'
+complete -c ct -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from show check set unset path' -f -a 'show check set unset path'
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l json
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l json
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from set' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from unset' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
 complete -c ct-oci2ctp -l platform -x
 complete -c ct-oci2ctp -l name -x
 complete -c ct-oci2ctp -l version -x

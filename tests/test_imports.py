@@ -26,16 +26,16 @@ LAYERS = (
     # one page of the specification each, pure
     {
         "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "privatekey",
-        "signatures", "signers", "statement", "suites", "foreign",
+        "settings", "signatures", "signers", "statement", "suites", "foreign",
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
+        "built", "bundle", "config", "configedit", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
         "attached", "bearer", "credentials", "distribution", "transport",
     },
     # what people read
-    {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -48,7 +48,7 @@ HEAVY = {
     "cbor2",
     "argon2",
     "tqdm",
-    "tomli_w",
+    "tomlkit",
     "urllib3",
     "cryptography",
     "datetime",

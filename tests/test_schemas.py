@@ -66,7 +66,7 @@ def test_schema_is_one(name: str) -> None:
 
 
 def test_every_kind_of_object_has_one() -> None:
-    assert SCHEMAS.keys() == {"findings", "manifest", "policy", "record", "statement", "summary"}
+    assert SCHEMAS.keys() == {"config", "findings", "manifest", "policy", "record", "statement", "summary"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from cerrotorre import b64, jsonic
 from cerrotorre.credentials import TOKEN, Credentials
 from cerrotorre.errors import Fail
-from cerrotorre.glob import matches
 from cerrotorre.reference import DOCKER, split_port
 from cerrotorre.transport import Transport, split
 from cerrotorre.typed import Any
@@ -44,7 +43,7 @@ def check_realm(realm: str, host: str, realms: list[str]) -> None:
         raise Fail("network", f"{host}: its token server {where} is without TLS", Registry=host, Realm=where)
     if name == split_port(host)[0] or (host == DOCKER and where == DOCKER_REALM):
         return
-    if not any(matches(pattern, where) or matches(pattern, name) for pattern in realms):
+    if where not in realms and name not in realms:
         raise Fail(
             "network",
             f"{host}: its token server is on another host, {where}",

@@ -148,7 +148,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
     "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER"),
-    "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing."),
+    "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ _METADATA = "title description licenses vendor revision url documentation base_n
 
 def text(record: Record, palette: Palette, *, only: str = "") -> str:
     """The explanation of one bundle; `only` is "signers" or "layers" for that part alone."""
-    parts = [f"Bundle: {shown(record['bundle'])}\n\n"]
+    parts = [f"Bundle: {report.named(record['bundle'])}\n\n"]
     if only in ("", "layers"):
         if not only:
             parts += [_package(record, palette), _provenance(record, palette)]
