@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BUILD
+from conftest import BUILD, program
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from images import make
 from registries import (  # fmt: skip
@@ -166,7 +166,7 @@ def test_tls_and_passwords(layouts, work, alice, tmp_path_factory):
     key, fingerprint = alice
     secret = tmp_path_factory.mktemp("secret")
     ca, server = certificates(secret)
-    users = subprocess.run(["htpasswd", "-Bbn", "bob", "hunter2"], capture_output=True, check=True).stdout
+    users = subprocess.run([program("htpasswd"), "-Bbn", "bob", "hunter2"], capture_output=True, check=True).stdout
     (secret / "users").write_bytes(users)
     with docker_registry(secret / "registry", server, secret / "users") as host:
         client = Client(host, "team/app", ca, "bob:hunter2")
@@ -389,7 +389,13 @@ def test_lists_that_lie(fake, work):
     # An index that refers to the image, and so to itself, is not followed.
     missing = artifact(fake, [(b"gone", DSSE, None)], subject=fake.image)
     del fake.blobs[digest(b"gone")]
-    listed.append(missing)
+    # Blobs that are larger and smaller than is said.
+    sizes = artifact(fake, [(b"larger", DSSE, None), (b"smaller", DSSE, None)], subject=fake.image)
+    doc = fake.manifests[sizes["digest"]][0].replace(b'"size": 6', b'"size": 5').replace(b'"size": 7', b'"size": 8')
+    fake.manifest(doc, digest(doc))
+    # A manifest that no registry should have taken.
+    fake.manifest(b"{" + b" " * (5 << 20) + b"}", fake.image.replace(":", "-") + ".sig")
+    listed += [missing, {**sizes, "digest": digest(doc)}]
     said = pack(work, fake)
     assert said["attached"]["taken"] == 1
     assert {
@@ -401,6 +407,9 @@ def test_lists_that_lie(fake, work):
         fake.image,
         "sha256:" + "3" * 64,
         digest(b"gone"),
+        digest(b"larger"),
+        digest(b"smaller"),
+        fake.image.replace(":", "-") + ".sig",
     } == left(said).keys()
 
 

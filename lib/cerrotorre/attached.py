@@ -10,6 +10,7 @@ from cerrotorre import canon, config, content, dsse, foreign, keystore, oci, ref
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
+from cerrotorre.transport import TooLarge
 from cerrotorre.typed import Any
 
 MAX_SUBJECTS = 64
@@ -96,7 +97,7 @@ class _Found:
             self._referrers(subject)
             for suffix in COSIGN:
                 tag = subject.replace(":", "-") + suffix
-                data = self._repository.tagged(tag)
+                data = self._tagged(tag, subject)
                 if data is not None:
                     self._document(data, sha256(data), tag, subject, strict=False)
         if index:
@@ -104,7 +105,7 @@ class _Found:
 
     def _referrers(self, subject: str) -> None:
         answer = self._repository.referrers(subject, MAX_ATTACHED)
-        entries, whole = (self._tagged(subject), True) if answer is None else answer
+        entries, whole = (self._listed(subject), True) if answer is None else answer
         named: dict[str, Any] = {}
         for entry in entries:
             digest = entry.get("digest") if isinstance(entry, dict) else None
@@ -122,10 +123,17 @@ class _Found:
                 subject, "", None, f"more than {MAX_ATTACHED} things are attached to it: those beyond are left behind unnamed"
             )
 
-    def _tagged(self, subject: str) -> list[Any]:
+    def _tagged(self, tag: str, subject: str) -> bytes | None:
+        try:
+            return self._repository.tagged(tag)
+        except TooLarge:
+            self.leave(tag, "", subject, f"its manifest is over {oci.MAX_DOCUMENT} bytes")
+            return None
+
+    def _listed(self, subject: str) -> list[Any]:
         """What the referrers tag lists, where there is no API that would."""
         tag = subject.replace(":", "-")
-        data = self._repository.tagged(tag)
+        data = self._tagged(tag, subject)
         if data is None:
             return []
         try:
@@ -152,8 +160,12 @@ class _Found:
             why = "it is not an image manifest"
         elif described["size"] > oci.MAX_DOCUMENT:
             why = f"its manifest is over {oci.MAX_DOCUMENT} bytes"
-        elif (data := self._repository.manifest(digest)) is None:
-            why = "the registry lists it, and does not have it"
+        else:
+            try:
+                data = self._repository.manifest(digest)
+                why = "the registry lists it, and does not have it"
+            except TooLarge:
+                why = f"its manifest is over {oci.MAX_DOCUMENT} bytes"
         if data is None:
             self.leave(digest, kind, subject, why)
         else:
@@ -197,9 +209,14 @@ class _Found:
         self._fetched += size
         if self._fetched > MAX_FETCHED:
             raise ValueError(f"what is attached is over {MAX_FETCHED} bytes together")
-        data = self._repository.blob(layer["digest"], size)
+        try:
+            data = self._repository.blob(layer["digest"], size)
+        except TooLarge:
+            data = b""
         if data is None:
             raise ValueError("the registry lists it, and does not have it")
+        if len(data) != size:
+            raise ValueError("it is not as large as its manifest says")
         line, evidence = foreign.lines(data, kind, layer.get("annotations", {}))
         _, _, about = self.lines.setdefault(line, (layer["digest"], kind, set()))
         about.update([evidence] if evidence else [])

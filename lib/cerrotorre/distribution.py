@@ -27,7 +27,7 @@ _NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel\s*=\s*(?:"next"|next\b)', re.I)
 class Repository:
     """One repository of a registry, to read from. `insecure` and `realms` are those of [registries] in config.toml.
 
-    Every method raises Fail network for what is neither an answer nor the absence of what was asked for.
+    Every method raises Fail network for what is neither an answer nor the absence of what was asked for; TooLarge is one.
     """
 
     def __init__(
@@ -56,12 +56,9 @@ class Repository:
         answer = self._ask(self._url(f"manifests/{tag}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (400, 404, 405, 501), "HEAD")
         return None if answer["status"] == 404 else self.manifest(tag)
 
-    def blob(self, digest: str, size: int) -> bytes | None:
-        """A blob of so many bytes, None if the registry does not have it."""
-        data = self._document(self._ask(self._url(f"blobs/{digest}"), "*/*", size), digest)
-        if data is not None and len(data) != size:
-            raise Fail("network", f"{digest} is not as large as was said", Registry=self.host, Expected=size, Actual=len(data))
-        return data
+    def blob(self, digest: str, limit: int) -> bytes | None:
+        """A blob of at most so many bytes, None if the registry does not have it."""
+        return self._document(self._ask(self._url(f"blobs/{digest}"), "*/*", limit), digest)
 
     def referrers(self, digest: str, most: int) -> tuple[list[Any], bool] | None:
         """What the referrers API lists for a digest: (descriptors, unchecked; whether that is all), None without that API.

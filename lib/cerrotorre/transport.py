@@ -34,6 +34,10 @@ _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
 Answer = dict[str, Any]
 
 
+class TooLarge(Fail):
+    """An answer is over its limit: of what somebody pushed that is not the registry's failure."""
+
+
 class Transport:
     """Connections to any host, kept open. `timeout` is for one silence, `deadline` for one whole answer; both in seconds."""
 
@@ -110,7 +114,7 @@ class Transport:
             if size > limit:
                 if not whole:
                     break
-                raise Fail("network", f"{host}: the answer is over {limit} bytes", Registry=host)
+                raise TooLarge("network", f"{host}: the answer is over {limit} bytes", Registry=host)
             if time.monotonic() > until:
                 raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
         return b"".join(parts)
