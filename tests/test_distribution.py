@@ -397,6 +397,12 @@ def test_a_proxy_is_asked_and_its_password_not_told():
     refused(lambda: transport.Transport(env, 2).send("http://registry.example/v2/", {}, 99), "proxy")
 
 
+def test_the_environment_does_not_choose_roots(pki, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(pki[0]))
+    with Fake(pki[1]) as server:
+        refused(lambda: repository(server, tmp_path).blob(DIGEST, 9), "TLS")
+
+
 def test_certificates_that_cannot_be_read(fake, pki, tmp_path):
     place = tmp_path / ".config/containers/certs.d" / fake.host
     (place / "z.crt").write_text("hunter2")

@@ -193,6 +193,8 @@ def resolve(base: str, location: str) -> str:
 
 def _context(host: str, verified: bool, env: Mapping[str, str]) -> Any:
     """TLS for one host: the system's roots, and the certificates that certs.d gives for it (containers-certs.d(5))."""
+    from _ssl import get_default_verify_paths
+
     import urllib3
     from urllib3.util.ssl_ import create_urllib3_context
 
@@ -201,8 +203,9 @@ def _context(host: str, verified: bool, env: Mapping[str, str]) -> Any:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return create_urllib3_context(cert_reqs=0)
     context = create_urllib3_context()
-    # OpenSSL's own way: SSL_CERT_FILE and SSL_CERT_DIR count, as they do for skopeo (decision 0017).
-    context.load_default_certs()
+    # Where OpenSSL was built to look, and not where the environment says: it does not choose whom to trust (decision 0017).
+    _, file, _, hashed = get_default_verify_paths()
+    context.load_verify_locations(file if os.path.exists(file) else None, hashed)
     directory = certs_directory(host, env)
     try:
         for name in sorted(os.listdir(directory)) if directory else ():
