@@ -63,13 +63,17 @@ def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
 
 def parse(payload: bytes) -> Statement:
     """A statement of its general shape; canonical if it is a bundle signature. Raises ValueError (also jsonic.Malformed)."""
-    value = jsonic.parse(payload, len(payload))
+    value = shape(jsonic.parse(payload, len(payload)))
+    # Bundle signatures are ours alone. What else is signed, others also make, and spell as they like (decision 0018).
+    if value["predicateType"] == BUNDLE_SIGNATURE and (value["_type"] != STATEMENT or jsonic.canonical(value) != payload):
+        raise ValueError("a bundle signature's statement is v1, and in RFC 8785 canonical form")
+    return value
+
+
+def shape(value: Any) -> Statement:
+    """A value that has the general shape of a Statement, in whatever spelling it was. Raises ValueError."""
     if not isinstance(value, dict) or value.get("_type") not in (STATEMENT, STATEMENT_0):
         raise ValueError("not an in-toto Statement")
-    # Bundle signatures are ours alone. What else is signed, others also make, and spell as they like (decision 0018).
-    ours = value["_type"] == STATEMENT and jsonic.canonical(value) == payload
-    if value.get("predicateType") == BUNDLE_SIGNATURE and not ours:
-        raise ValueError("a bundle signature's statement is v1, and in RFC 8785 canonical form")
     jsonic.refuse_case_clash(value, "the statement")
     if not isinstance(value.get("predicateType"), str) or not isinstance(value.get("subject"), list) or not value["subject"]:
         raise ValueError("no predicateType or subject")
