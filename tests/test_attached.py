@@ -119,6 +119,11 @@ def lines(work):
     return found.splitlines()[:-1]
 
 
+def attested(work):
+    """What explain says of attestations."""
+    return run(work, "explain", "x.ctp").stdout.partition("\nAttestations\n")[2].partition("\nTrust chain\n")[0]
+
+
 def left(said):
     return {
         made["context"]["Attachment"]: made["context"]["Reason"]
@@ -146,10 +151,10 @@ def test_an_sbom_by_alice_from_a_registry_without_the_api(docker, layouts, work,
     assert (kept["payload"], kept["signatures"][0]["sig"]) == (made["payload"], made["signatures"][0]["sig"])
     assert kept["signatures"][0]["keyid"] == (keyid or "")
     run(work, "verify", "x.ctp")
-    assert "present, signed by nobody you know" in run(work, "explain", "x.ctp").stdout
+    assert "signed by nobody you know" in attested(work)
     run(work, "key", "import", "alice.pub", "--trust")
     run(work, "verify", "x.ctp")
-    assert "SBOM       present, signed by alice" in run(work, "explain", "x.ctp").stdout
+    assert "SBOM" in attested(work) and "signed by alice" in attested(work) and "nobody" not in attested(work)
     # Any byte of the line: what it says, how it is signed, whose it claims to be.
     bundle = (work / "x.ctp").read_bytes()
     start = bundle.index(line)
@@ -256,9 +261,7 @@ def test_a_sigstore_bundle_and_a_large_sbom(fake, work, alice):
     assert max(map(len, lines(work))) > 4 << 20
     run(work, "key", "import", "alice.pub", "--trust")
     run(work, "verify", "x.ctp")
-    assert "signed by nobody you know, alice" in run(work, "explain", "x.ctp").stdout.replace(
-        "alice, nobody you know", "nobody you know, alice"
-    )
+    assert "nobody you know" in attested(work) and "alice" in attested(work)
 
 
 def test_bundles_that_sigstore_made(vectors):
@@ -490,5 +493,4 @@ def test_the_client_is_loaded_only_for_a_registry(layouts, work):
 def test_explain_of_another_predicate(fake, work):
     attach(fake, fake.image, (spelled(envelope(statement(fake.image, "https://example.org/review/v1"), STRANGER)), DSSE))
     pack(work, fake)
-    assert "https://example.org/review/v1" in run(work, "explain", "x.ctp").stdout
-    assert SPDX not in run(work, "explain", "x.ctp").stdout
+    assert "https://example.org/review/v1" in attested(work) and SPDX not in attested(work)
