@@ -43,7 +43,7 @@ function __ct_options # STATE
 		case 'ct key'
 			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct pack'
-			printf '%s\n' '-k' '--no-sign' '--expires' '--sbom' '--provenance' '--platform' '--name' '--version' '--json' '-q' '-o' '--help' '--color=' '--format='
+			printf '%s\n' '-k' '--no-sign' '--expires' '--sbom' '--provenance' '--no-attached' '--platform' '--name' '--version' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct sign'
 			printf '%s\n' '-k' '--expires' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct attest'
@@ -77,7 +77,7 @@ function __ct_options # STATE
 		case 'ct config'
 			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct-oci2ctp'
-			printf '%s\n' '--platform' '--name' '--version' '--workdir' '--help'
+			printf '%s\n' '--platform' '--name' '--version' '--no-attached' '--workdir' '--help'
 		case 'ct-canon'
 			printf '%s\n' '--check' '--json' '--help'
 		case 'ct-open'
@@ -342,7 +342,7 @@ function __ct_kind # KIND PREFIX WORD
 		case key
 			__ct_keys "$argv[2]"
 		case finding
-			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested config-malformed
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested config-malformed
 		case image
 			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
 				set -l transport (string replace -r '[^:]*$' '' -- $source)

@@ -4,6 +4,7 @@ set -eu
 
 packages() {
 	cat <<-'END'
+		apache2-utils    httpd-tools
 		bash             bash
 		buildah          buildah
 		busybox-static   busybox

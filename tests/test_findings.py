@@ -17,6 +17,7 @@ import images
 import predicates
 import pytest
 import record
+import registries
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 
@@ -178,6 +179,18 @@ cp -R "{where}/image" "${{last#dir:}}"
     return world.run("ct-oci2ctp", "--workdir", world.new("fetched"), "registry.example/app:1", env=path)
 
 
+def _attached(world, status):
+    """Pack from a registry that has a bill of materials which nobody signed, and says so or not."""
+    images.make("single", layout := world.directory / f"layout{status}")
+    with registries.Fake() as server:
+        image = registries.push_layout(server, layout)
+        registries.attach(server, image, (b"SPDXVersion: SPDX-2.3", "text/spdx"))
+        if status != 200:
+            server.answers[".*/referrers/.*"] = lambda handler: handler.reply(status)
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
+
+
 fixture("internal", _internal)
 fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
 fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
@@ -194,6 +207,7 @@ fixture(
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
+fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
@@ -284,6 +298,7 @@ for _slug, _kind in {
 }.items():
     fixture(_slug, lambda w, kind=_kind: w.image(kind))
 fixture("platform-repeated", lambda w: w.image("repeated-platform", "--platform", "amd64"))
+fixture("attachment-left-behind", lambda w: _attached(w, 200))
 fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
 fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
 

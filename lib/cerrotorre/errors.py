@@ -40,6 +40,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read, and only regular files are replaced; a directory, device or socket is refused."),
     "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above. One without TLS must be named in [registries] insecure of config.toml."),
     "image-unavailable": (11, "", "the image could not be had from there", "skopeo, which reads Docker archives, Docker daemons and container storages, did not give the image. Its own words are above."),
+    "attachments-unknown": (12, "", "a registry does not say what is attached to the image", "Signed statements that are attached to an image in its registry may be what its users judge it by. An error is not taken for their absence.", "ct pack … --no-attached"),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),
@@ -100,6 +101,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "oci-too-large": (10, "structure", "the image's documents exceed the limit", "Documents of an image are held in memory to be checked, so they have a limit."),
     "platform-repeated": (0, "structure", "several images for one platform", "The index names more than one image for the platform. As podman does, the first is taken.", "skopeo inspect --raw", "ct pack NAME@DIGEST"),
     "mirrored": (0, "structure", "a mirror answered", "registries.conf sends this reference to a mirror, and the bundle says that its image came from there."),
+    "attachment-left-behind": (0, "structure", "an attachment is left behind", "It is attached to the image in its registry, and is not in the bundle: only signed statements about this very image are taken along."),
     "metadata-left-out": (0, "structure", "metadata is left out", "An annotation or label of the image holds what a canonical manifest may not."),
     "reference": (64, "", "not an image reference", "A reference is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in the registry grammar. What lies here begins with its transport: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR, docker-daemon:NAME, containers-storage:NAME."),
     # -- signatures ----------------------------------------------------------------------------------------------------

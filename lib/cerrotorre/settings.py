@@ -119,6 +119,7 @@ SETTINGS = {
             HOST,
             default=[],
             array=True,
+            readers=("ct pack",),
         ),
         Setting(
             "crypto.ml_dsa",

@@ -4,7 +4,8 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 
 1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint.
 2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid.
-3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch.
+3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch. But other programs sign attestations
+   too, with key ids of their own kind or none: then it is that key's, if its suite is of one component.
 4. What a store key made must be a well-formed statement (statement-malformed) about this bundle (subject-mismatch), and the
    lines it lists must be there (attestation-removed).
 5. What no store key made is unknown: listed, harmless, useless.
@@ -85,7 +86,9 @@ def _judge_one(
     for keyid, raw in envelope["signatures"] if len(message) <= _TRIED else ():
         if keyid not in components:
             maker = _maker(components, message, raw)
-            if maker:
+            if maker and signature["kind"] == "attestation" and _is_foreign(keyid) and len(maker["components"]) == 1:
+                claimed.append(maker)
+            elif maker:
                 return {**signature, **_holder(maker), "status": "invalid"}, [
                     finding("keyid-mismatch", **_signer(maker), Expected=", ".join(maker["components"]), Actual=keyid[:100])
                 ]
@@ -121,6 +124,11 @@ def _maker(components: dict[str, Key], message: bytes, raw: bytes) -> Key | None
             if suites.verify(algorithm, public, message, raw):
                 return key
     return None
+
+
+def _is_foreign(keyid: str) -> bool:
+    """Whether a keyid is of another kind than ours. DSSE: it is a hint, and may be absent."""
+    return statement.FINGERPRINT.fullmatch(keyid) is None
 
 
 def _judge_statement(

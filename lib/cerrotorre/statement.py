@@ -9,6 +9,8 @@ from cerrotorre.times import is_time
 from cerrotorre.typed import Any
 
 STATEMENT = "https://in-toto.io/Statement/v1"
+# The same members; cosign still writes it.
+STATEMENT_0 = "https://in-toto.io/Statement/v0.1"
 BUNDLE_SIGNATURE = "https://cerro-torre.org/attestation/bundle-signature/v1"
 KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 FINGERPRINT = re.compile(r"SHA256:[0-9a-f]{64}", re.ASCII)
@@ -72,21 +74,23 @@ def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
 
 
 def parse(payload: bytes) -> Statement:
-    """A statement of its general shape. Raises ValueError (also jsonic.Malformed)."""
+    """A statement of its general shape; canonical if it is a bundle signature. Raises ValueError (also jsonic.Malformed)."""
     value = shape(jsonic.parse(payload, len(payload)))
-    if jsonic.canonical(value) != payload:
-        raise ValueError("the statement is not in RFC 8785 canonical form")
+    # Bundle signatures are ours alone. What else is signed, others also make, and spell as they like (decision 0018).
+    if value["predicateType"] == BUNDLE_SIGNATURE and (value["_type"] != STATEMENT or jsonic.canonical(value) != payload):
+        raise ValueError("a bundle signature's statement is v1, and in RFC 8785 canonical form")
     return value
 
 
 def shape(value: Any) -> Statement:
-    """A value that has the general shape of a Statement v1, in whatever spelling it was. Raises ValueError."""
-    if not isinstance(value, dict) or value.get("_type") != STATEMENT:
-        raise ValueError("not an in-toto Statement v1")
+    """A value that has the general shape of a Statement, in whatever spelling it was. Raises ValueError."""
+    if not isinstance(value, dict) or value.get("_type") not in (STATEMENT, STATEMENT_0):
+        raise ValueError("not an in-toto Statement")
+    jsonic.refuse_case_clash(value, "the statement")
     if not isinstance(value.get("predicateType"), str) or not isinstance(value.get("subject"), list) or not value["subject"]:
         raise ValueError("no predicateType or subject")
     if value.keys() - {"_type", "subject", "predicateType", "predicate"}:
-        raise ValueError("a member that Statement v1 does not have")
+        raise ValueError("a member that a Statement does not have")
     if not isinstance(value.get("predicate", {}), dict):
         raise ValueError("predicate is not an object")
     for subject in value["subject"]:

@@ -5,6 +5,8 @@ from cerrotorre.palette import Palette
 from cerrotorre.report import Record
 from cerrotorre.text import shown, size
 
+LEFT_BEHIND = "attachment-left-behind"
+
 
 def claimed_signers(record: Record) -> list[Record]:
     """The predicates of the bundle signatures in a record's envelopes: what has just been written, not what was checked."""
@@ -17,7 +19,7 @@ def claimed_signers(record: Record) -> list[Record]:
     return found
 
 
-def attached(record: Record) -> list[Record]:
+def documents(record: Record) -> list[Record]:
     """{predicate_type, schema, about} of each SBOM and provenance in a record's envelopes: as claimed as the signers are.
 
     To be asked before the bundle is written: the file in which an envelope lies may be the one that is replaced.
@@ -31,8 +33,8 @@ def attached(record: Record) -> list[Record]:
     return found
 
 
-def text(record: Record, output: str, word: str, palette: Palette, attached: list[Record]) -> str:
-    """What was packed or signed; `attached` is what the function of that name found."""
+def text(record: Record, output: str, word: str, palette: Palette, documents: list[Record]) -> str:
+    """What was packed or signed; `documents` is what the function of that name found."""
     manifest, image = record["manifest"], record["manifest"]["image"]
     layers = [entry for entry in record["content"] if entry["role"] == "layer"]
     count = len(image.get("layers", layers))
@@ -47,17 +49,25 @@ def text(record: Record, output: str, word: str, palette: Palette, attached: lis
     ]
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
-    for one in attached:
+    pairs += [] if signers else [("Signed by", "nobody")]
+    for one in documents:
         kind = str(predicate.kind_of(one["predicate_type"]))
-        pairs.append(
-            (predicate.TITLES[kind], predicate.said(kind, one["about"]) if "about" in one else "not valid by its schema")
-        )
-    return (
-        head + report.fields(pairs + ([] if signers else [("Signed by", "nobody")]), least=10) + report.notes(record, palette)
-    )
+        said = predicate.said(kind, one["about"]) if "about" in one else "not valid by its schema"
+        pairs.append((predicate.TITLES[kind], said))
+    if any(counts := record.get("attached", {"taken": 0, "left": 0}).values()):
+        taken, left = counts
+        plural = "" if taken == 1 else "s"
+        pairs.append(("Attached", f"{taken} attestation{plural} taken along" + (f", {left} left behind" if left else "")))
+    others = [made for made in record["findings"] if made["finding"] != LEFT_BEHIND]
+    return head + report.fields(pairs, least=10) + report.notes({"findings": others}, palette)
 
 
-def as_json(record: Record, output: str, word: str, attached: list[Record]) -> str:
+def left_behind(record: Record, palette: Palette) -> str:
+    """A line for each attachment that is not in the bundle: a loss, so it is told beside the report."""
+    return report.notes({"findings": [made for made in record["findings"] if made["finding"] == LEFT_BEHIND]}, palette)
+
+
+def as_json(record: Record, output: str, word: str, documents: list[Record]) -> str:
     """The same facts as an object."""
     manifest = record["manifest"]
     facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
@@ -67,7 +77,9 @@ def as_json(record: Record, output: str, word: str, attached: list[Record]) -> s
     rest = {
         "manifest_digest": record["manifest_digest"],
         "signatures": signers,
-        "attestations": attached,
+        "attestations": documents,
         "findings": record["findings"],
     }
+    if "attached" in record:
+        rest["attached"] = record["attached"]
     return report.json_line({"action": word, "output": output, **facts, **rest})

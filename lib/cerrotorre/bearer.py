@@ -1,0 +1,98 @@
+"""How a registry asks for credentials, and what it may ask for (RFC 9110 §11; distribution's token specification)."""
+
+import re
+from collections.abc import Mapping
+
+from cerrotorre import b64, jsonic
+from cerrotorre.credentials import TOKEN, Credentials
+from cerrotorre.errors import Fail
+from cerrotorre.reference import DOCKER, split_port
+from cerrotorre.transport import Transport, split
+from cerrotorre.typed import Any
+
+MAX_ANSWER = 128 << 10
+DOCKER_REALM = "auth.docker.io"
+
+_PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9-]*)(?:\s+|(?=,)|$)")
+
+
+def challenges(header: str) -> dict[str, dict[str, str]]:
+    """{scheme: parameters}, names in lower case, of a WWW-Authenticate header; what cannot be read ends it."""
+    found: dict[str, dict[str, str]] = {}
+    position = 0
+    while position < len(header) and (scheme := _SCHEME.match(header, position)):
+        position = scheme.end()
+        parameters: dict[str, str] = {}
+        while match := _PARAMETER.match(header, position):
+            parameters.setdefault(match[1].lower(), re.sub(r"\\(.)", r"\1", match[2]) if match[3] is None else match[3])
+            position = match.end()
+        found.setdefault(scheme[1].lower(), parameters)
+    return found
+
+
+def basic(credentials: Credentials) -> str:
+    return "Basic " + b64.encode(f"{credentials['user']}:{credentials['password']}".encode())
+
+
+def check_realm(realm: str, host: str, realms: list[str]) -> None:
+    """Raise Fail network unless credentials for `host` may go to this realm: over TLS, and to the same host or one that is allowed."""
+    scheme, where = split(realm)
+    name = split_port(where)[0]
+    if scheme != "https":
+        raise Fail("network", f"{host}: its token server {where} is without TLS", Registry=host, Realm=where)
+    if name == split_port(host)[0] or (host == DOCKER and where == DOCKER_REALM):
+        return
+    if where not in realms and name not in realms:
+        raise Fail(
+            "network",
+            f"{host}: its token server is on another host, {where}",
+            Registry=host,
+            Realm=where,
+            Setting=f'[registries] realms = ["{where}"] in config.toml, if it is theirs',
+        )
+
+
+def token(
+    transport: Transport, said: Mapping[str, str], host: str, path: str, realms: list[str], credentials: Credentials | None
+) -> str:
+    """A token to pull from host/path, of the realm that the registry named. Raises Fail network."""
+    realm = said.get("realm", "")
+    check_realm(realm, host, realms)
+    # What is asked for is ours to say, not the challenge's.
+    asked = {"service": said.get("service", ""), "scope": f"repository:{path}:pull"}
+    headers: dict[str, str] = {}
+    form = None
+    if credentials and "identity" in credentials:
+        form = {"grant_type": "refresh_token", "client_id": "cerro-torre", "refresh_token": credentials["identity"], **asked}
+        url = realm
+    else:
+        if credentials:
+            headers["Authorization"] = basic(credentials)
+        url = f"{realm}{'&' if '?' in realm else '?'}" + "&".join(f"{name}={_quoted(value)}" for name, value in asked.items())
+    # A redirect of this would carry the credentials along, so none is followed.
+    answer = transport.send(url, headers, MAX_ANSWER, form=form)
+    where = split(realm)[1]
+    if answer["status"] != 200:
+        whose = "these credentials" if credentials else "a token without credentials"
+        raise Fail("network", f"{where} refuses {whose} ({answer['status']})", Registry=host, Realm=where)
+    return _read(answer["body"], host, where)
+
+
+def _read(body: bytes, host: str, where: str) -> str:
+    try:
+        value: Any = jsonic.parse(body, MAX_ANSWER)
+        found = value.get("token") or value.get("access_token") if isinstance(value, dict) else None
+    except jsonic.Malformed:
+        found = None
+    if not isinstance(found, str) or not TOKEN.fullmatch(found):
+        raise Fail("network", f"{where} gave no token", Registry=host, Realm=where)
+    return found
+
+
+def _quoted(text: str) -> str:
+    """Percent-encoded for a query (RFC 3986 §2.3)."""
+    return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
