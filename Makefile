@@ -44,8 +44,10 @@ $(BUILD)/.settings: ;
 
 # `built` is what $(BUILD) was made with.
 settings  := $(DEPS) $(minor) $(python) $(SYSCONFDIR)
-ifneq ($(built),$(settings))
+ifneq ($(wordlist 1,3,$(built)),$(DEPS) $(minor) $(python))
 $(BUILD)/.vendor: FORCE
+else ifneq ($(built),$(settings))
+$(BUILD)/.built: FORCE
 endif
 ifneq ($(word 2,$(built)),$(minor))
 othertest := $(BUILD)/.test
@@ -118,7 +120,7 @@ demo: all
 	@sh tests/demo.sh $(BUILD) $(IMAGE)
 
 deps:
-	sh tests/deps.sh
+	sh tests/deps.sh $(python)
 
 # Refreshes both lock files; needs pip-tools.
 lock:

@@ -2,10 +2,10 @@
 """Whether this Python has the packages that pyproject.toml names, for a build that takes the distribution's (DEPS=system).
 
 usage: dependencies.py check
-       dependencies.py debian|fedora
+       dependencies.py names
 
 Run under `python3 -I`, as the tools are. A missing or too old one is said by its name in Debian and Fedora, and the status is 69.
-`debian` and `fedora` list all these names.
+`names` writes Debian's name and Fedora's of each.
 """
 
 import re
@@ -18,7 +18,6 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 # The one form that our dependencies have: at least this version.
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)>=([0-9]+(?:\.[0-9]+)*)")
-NAMES = {"debian": 0, "fedora": 1}
 
 
 def required() -> dict[str, tuple[tuple[int, ...], list[str]]]:
@@ -78,4 +77,4 @@ def check() -> int:
 if __name__ == "__main__":
     if sys.argv[1:] == ["check"]:
         sys.exit(check())
-    print(*(names[NAMES[sys.argv[1]]] for _, names in required().values()), sep="\n")
+    print(*(" ".join(names) for _, names in required().values()), sep="\n")

@@ -34,9 +34,10 @@ def install(build: Path, prefix: Path) -> None:
     remove(prefix, [name for name in before if not name.endswith("/") and name not in files])
     for name in files:
         put(build / name, prefix / name)
-    write(prefix / LIST, "".join(f"{name}\n" for name in (*dict.fromkeys(made), *files, LIST)))
     # An older version's directories, if nothing is in them any more.
-    prune(prefix, [name for name in made if name.startswith(LIBRARY)])
+    prune(prefix, made)
+    made = sorted({name for name in made if (prefix / name).is_dir()})
+    write(prefix / LIST, "".join(f"{name}\n" for name in (*made, *files, LIST)))
 
 
 def uninstall(prefix: Path) -> None:
@@ -59,7 +60,7 @@ def listed(prefix: Path) -> list[str]:
         return []
     for name in names:
         # `lib/` and the like are made, where they were missing.
-        ours = any(name.startswith(part + "/") or f"{part}/".startswith(name) for part in PARTS)
+        ours = any(name.startswith(f"{part}/") or (name.endswith("/") and f"{part}/".startswith(name)) for part in PARTS)
         if not name or not ours or ".." in name.split("/"):
             raise SystemExit(
                 f"error: {prefix / LIST} names what was never ours: {name!r}\nhint: correct the file, or remove it and the files"

@@ -30,7 +30,7 @@ LAYERS = (
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "content", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
+        "built", "bundle", "config", "content", "host", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
     },
     # what people read
