@@ -50,10 +50,10 @@ def main(build: str, directory: str) -> None:
     archive = out / f"{name}.tar.gz"
     pack(tree, archive, epoch())
     shutil.rmtree(tree)
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    (out / f"{archive.name}.sha256").write_text(f"{digest}  {archive.name}\n")
     if key := os.environ.get("SIGN"):
         sign(archive, key)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    (out / f"{archive.name}.sha256").write_text(f"{digest}  {archive.name}\n")
     print(*sorted(str(path) for path in out.iterdir()), sep="\n")
 
 
@@ -123,18 +123,20 @@ def pack(tree: Path, archive: Path, time: int) -> None:
 
 
 def sign(archive: Path, key: str) -> None:
-    """Write ARCHIVE.sig, the 64 bytes of an Ed25519 signature over the archive. openssl asks for the password of a key that has one."""
+    """Write ARCHIVE.sig, the 64 bytes of an Ed25519 signature over the archive. openssl asks for the password of a key that has one.
+
+    An archive that could not be signed is removed: nobody is to take it for one that was to be without.
+    """
     signature = archive.with_name(archive.name + ".sig")
-    beside = archive.with_name(f".{signature.name}.new")
-    asked = ["openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", str(archive), "-out", str(beside)]
-    made = subprocess.run(asked, stdin=None) if shutil.which("openssl") else None
-    if not made or made.returncode or beside.stat().st_size != 64:
-        beside.unlink(missing_ok=True)
+    asked = ["openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", str(archive), "-out", str(signature)]
+    made = subprocess.run(asked) if shutil.which("openssl") else None
+    if not made or made.returncode or signature.stat().st_size != 64:
+        signature.unlink(missing_ok=True)
+        archive.unlink()
         raise SystemExit(
             f"error: {archive.name} was not signed with {key}\n"
             "hint: SIGN= takes an Ed25519 key in PEM (PKCS#8), and needs OpenSSL 3: ct keygen --no-password or openssl genpkey -algorithm ed25519"
         )
-    beside.replace(signature)
 
 
 if __name__ == "__main__":

@@ -105,15 +105,20 @@ def main(action: str, *rest: str) -> None:
     try:
         if action == "install":
             install(Path(rest[0]), where)
-            print(f"installed in {where}; it runs with {interpreter(where)}")
+            told(where)
         else:
             uninstall(where)
     except OSError as error:
         raise SystemExit(f"error: {error}\nhint: who may write there, or another PREFIX?") from None
 
 
-def interpreter(prefix: Path) -> str:
-    return (prefix / "bin" / "ct-open").read_text().splitlines()[0].removeprefix("#!")
+def told(prefix: Path) -> None:
+    """Say what was installed, and if other users cannot run it."""
+    command = (prefix / "bin" / "ct-open").read_text().splitlines()[0].removeprefix("#!")
+    print(f"installed in {prefix}; it runs with {command}")
+    python = Path(command.split()[0])
+    if not all(path.stat().st_mode & 0o001 for path in (*python.parents, *python.resolve().parents)):
+        print("hint: other users cannot reach that Python; make PYTHON=/usr/bin/python3 builds for another")
 
 
 if __name__ == "__main__":
