@@ -21,7 +21,6 @@ packages() {
 		zsh              zsh
 		git              git
 		man-db           man-db
-		python3-venv     python3
 	END
 	# What DEPS=system builds with.
 	"$python" -B "$here/../lib/dependencies.py" names

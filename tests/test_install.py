@@ -295,8 +295,8 @@ def wheels(work: Path) -> Path:
 
 def test_pip_in_an_environment(wheels: Path, work: Path) -> None:
     venv = work / "venv"
-    run(sys.executable, "-m", "venv", venv)
-    pip = (venv / "bin/python", "-m", "pip", "--isolated", "--disable-pip-version-check")
+    run(sys.executable, "-m", "venv", "--without-pip", venv)
+    pip = ("sh", ROOT / "lib/pip.sh", sys.executable, work / "pip", "--python", venv / "bin/python")
     bare = {str(path) for path in venv.rglob("*")}
     run(*pip, "install", "--quiet", "--no-index", f"--find-links={wheels}", "cerro-torre")
     tools = {path.name for path in (ROOT / "tools").iterdir()}
