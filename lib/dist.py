@@ -35,7 +35,9 @@ def main(build: str, directory: str) -> None:
     name = f"cerro-torre-{version}-cp{made_for['python'].replace('.', '')}-linux_{made_for['machine']}-{libc}"
     out = Path(directory)
     tree = out / name
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists():
+        # Else what an earlier one left, a signature perhaps, would lie beside this one.
+        shutil.rmtree(out)
 
     lay.lay(tree, "dist", made_for=made_for, sysconfdir=os.environ.get("SYSCONFDIR") or "/etc")
     for source in sorted(vendor.rglob("*")):
@@ -141,4 +143,7 @@ def sign(archive: Path, key: str) -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OSError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -573,6 +573,18 @@ def test_facts() -> None:
     assert re.fullmatch(r"(glibc \d+\.\d+)?", facts["libc"])
 
 
+@pytest.mark.parametrize("answer", [None, "", ValueError("unrecognized configuration name"), OSError(22, "Invalid argument")])
+def test_a_libc_that_is_not_glibc(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def confstr(_: str) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(os, "confstr", confstr)
+    assert host.facts()["libc"] == ""
+    assert host.refusal(HERE | {"python": MINOR, "machine": os.uname().machine}, host.facts()) is not None
+
+
 @pytest.mark.parametrize(
     "tags, needed",
     [

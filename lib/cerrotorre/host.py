@@ -20,7 +20,8 @@ def facts() -> "dict[str, Any]":
     machine = os.uname().machine + (" (32-bit Python)" if sys.maxsize < 1 << 32 else "")
     try:
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except ValueError:
+    # musl knows the question not at all, or has no answer, by version.
+    except (AttributeError, ValueError, OSError):
         libc = ""
     return {"python": python, "machine": machine, "libc": libc}
 
