@@ -46,7 +46,7 @@ def uninstall(prefix: Path) -> None:
     if not before:
         print(f"nothing of Cerro Torre was installed in {prefix}: there is no {prefix / LIST}")
         return
-    for cache in (prefix / LIBRARY).rglob("__pycache__"):
+    for cache in list((prefix / LIBRARY).rglob("__pycache__")):
         shutil.rmtree(cache)
     remove(prefix, [name for name in before if not name.endswith("/")])
     prune(prefix, [name for name in before if name.endswith("/")])
@@ -109,7 +109,7 @@ def main(action: str, *rest: str) -> None:
         else:
             uninstall(where)
     except OSError as error:
-        raise SystemExit(f"error: {error}\nhint: who may write there, or another PREFIX?") from None
+        raise SystemExit(f"error: {error}\nhint: as root (sudo make), or elsewhere: PREFIX=$HOME/.local") from None
 
 
 def told(prefix: Path) -> None:

@@ -396,6 +396,18 @@ def test_two_archives_are_the_same(archive: Path, work: Path) -> None:
     assert other.read_bytes() == archive.read_bytes()
 
 
+def test_bytecode_depends_on_the_source_alone(tmp_path: Path) -> None:
+    """This process holds other strings and constants than the one that built: marshal's later versions tell."""
+    here = Path(
+        shutil.copytree(
+            BUILD / "lib/cerro-torre/cerrotorre", tmp_path / "cerrotorre", ignore=shutil.ignore_patterns("__pycache__")
+        )
+    )
+    bytecode.compile_all(here)
+    for made in here.rglob("*.pyc"):
+        assert made.read_bytes() == (BUILD / "lib/cerro-torre/cerrotorre" / made.relative_to(here)).read_bytes(), made
+
+
 def test_what_is_in_the_archive(archive: Path) -> None:
     with tarfile.open(archive) as tar:
         members = tar.getmembers()
