@@ -4,7 +4,7 @@
 # make bench      speed, as ratios to peers measured in the same run
 # make deps       system packages that the tests use (apt or dnf, as root)
 # make install    [PREFIX=/usr/local] [DESTDIR=]      make uninstall takes it away again
-# make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem]
+# make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem] [GLIBC=2.28]
 # make clean      removes build/
 #
 # DEPS=system builds with the distribution's Python packages and without pip; PYTHON= and SYSCONFDIR= are below. What was given when build/
@@ -33,6 +33,11 @@ lib       := $(BUILD)/lib/cerro-torre
 sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard completions/*) $(wildcard spec/*.json) \
 	lib/commands.txt lib/stub.py lib/lay.py lib/bytecode.py
 tested    := PYTHONPATH=$(CURDIR)/$(BUILD)/test CT_BUILD=$(CURDIR)/$(BUILD) $(python) -B
+
+fetch     := sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --no-compile --require-hashes --no-deps \
+	--only-binary :all: -r lib/requirements.txt
+# Of several wheels the one for the oldest glibc; the three names are older than the numbers (PEP 600).
+platforms  = $(foreach tag,1 2010 2014 $(patsubst %,_2_%,$(shell seq 5 $(GLIBC:2.%=%))),--platform manylinux$(tag)_$(shell uname -m))
 
 .PHONY: all install uninstall dist test check golden bench demo deps lock clean FORCE
 .DELETE_ON_ERROR:
@@ -64,8 +69,7 @@ $(BUILD)/.vendor: lib/requirements.txt
 	@mkdir -p $(lib)
 	@rm -rf $(lib)/vendor $(othertest)
 	@echo "installing the locked dependencies into $(lib)/vendor"
-	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all: \
-		--target $(lib)/vendor -r lib/requirements.txt
+	@$(fetch) --target $(lib)/vendor
 	@rm -rf $(lib)/vendor/bin
 	@$(python) -B lib/bytecode.py $(lib)/vendor
 	@touch $@
@@ -88,7 +92,10 @@ dist: export SIGN := $(SIGN)
 dist: export SYSCONFDIR := $(SYSCONFDIR)
 dist: all
 	@$(if $(filter system,$(DEPS)),echo 'error: an archive is made of the locked dependencies: make dist DEPS=locked' >&2; exit 64)
-	@$(python) -B lib/dist.py $(BUILD) $(BUILD)/dist
+	@rm -rf $(BUILD)/vendor
+	@$(if $(GLIBC),$(fetch) --target $(BUILD)/vendor $(platforms) && rm -rf $(BUILD)/vendor/bin)
+	@$(python) -B lib/dist.py $(if $(GLIBC),$(BUILD),$(lib))/vendor $(BUILD)/dist
+	@rm -rf $(BUILD)/vendor
 
 $(BUILD)/.test: tests/requirements.txt
 	@mkdir -p $(BUILD)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make one archive that runs without network, pip or home: the program with its compiled dependencies, for one Python, libc and machine.
 
-usage: dist.py BUILD DIRECTORY
+usage: dist.py VENDOR DIRECTORY
 
 The same sources and locked dependencies give the same bytes. Every file has the time of SOURCE_DATE_EPOCH, else of the last commit.
 Beside the archive lie its checksum and, if $SIGN names an Ed25519 key in PEM, a signature that openssl verifies.
@@ -27,8 +27,8 @@ LEGACY = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 PLATFORM = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(\w+)")
 
 
-def main(build: str, directory: str) -> None:
-    vendor = Path(build) / lay.LIBRARY / "vendor"
+def main(dependencies: str, directory: str) -> None:
+    vendor = Path(dependencies)
     made_for = needs(vendor)
     version = re.findall(r'^VERSION = "([^"]+)"$', (lay.ROOT / "lib/cerrotorre/__init__.py").read_text(), re.M)[0]
     libc = made_for["libc"].replace(" ", "")

@@ -338,7 +338,7 @@ def test_pip_for_one_user(wheels: Path, work: Path) -> None:
         "cerro-torre",
         env=env,
     )
-    works(work / "user", work, work / "home-user")
+    works(work / "user", work, work / "home-user", dependencies=False)
 
 
 # -- the archive ---------------------------------------------------------------------------------------------------------------
@@ -394,6 +394,15 @@ def test_two_archives_are_the_same(archive: Path, work: Path) -> None:
     other = next((tree / "build/dist").glob("*.tar.gz"))
     assert other.name == archive.name
     assert other.read_bytes() == archive.read_bytes()
+
+
+def test_an_archive_for_an_older_libc(source: Path, work: Path) -> None:
+    tree = Path(shutil.copytree(source, work / "older"))
+    made = Path(make(tree, "dist", "GLIBC=2.28").stdout.split()[-2])
+    version = re.fullmatch(r".*-glibc2\.(\d+)\.tar\.gz", made.name)
+    assert version and int(version[1]) <= 28
+    run("tar", "-xzf", tree / made, cwd=work)
+    works(work / made.name.removesuffix(".tar.gz"), work, work / "home-older")
 
 
 def test_bytecode_depends_on_the_source_alone(tmp_path: Path) -> None:
