@@ -14,18 +14,18 @@ _ct() {
 		path='ct '${COMP_WORDS[1]-} at=2
 	fi
 	if [ "$COMP_CWORD" -lt "$at" ]; then
-		words='keygen key pack sign verify explain policy help --help --version'
+		words='keygen key pack sign attest verify explain policy config help --help --version'
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 	fi
 	case $path:$before in
 	*:-k) mapfile -t COMPREPLY < <(compgen -W "$(_ct_keys)" -- "$word") && return ;;
-	*:--report) mapfile -t COMPREPLY < <(compgen -W 'packed signed' -- "$word") && return ;;
+	*:--report) mapfile -t COMPREPLY < <(compgen -W 'packed signed attested' -- "$word") && return ;;
 	esac
 	case $path:${COMP_WORDS[at]-} in
 	"ct keygen:"*) words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
 	"ct key:generate") words="--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help" ;;
-	"ct key:list") words="--json --help" ;;
+	"ct key:list") words="-v --json --help" ;;
 	"ct key:show") words="$(_ct_keys) --json --help" ;;
 	"ct key:import") words="--id --trust --json --help" ;;
 	"ct key:trust") words="$(_ct_keys) --json --help" ;;
@@ -33,8 +33,9 @@ _ct() {
 	"ct key:delete") words="$(_ct_keys) --yes --help" ;;
 	"ct key:default") words="$(_ct_keys) --help" ;;
 	"ct key:"*) words="generate list show import trust export delete default" ;;
-	"ct pack:"*) words="-k --no-sign --expires --platform --name --version --json -q -o --help" ;;
-	"ct sign:"*) words="-k --expires --json -q -o --help" ;;
+	"ct pack:"*) words="-k --no-sign --expires --sbom --provenance --platform --name --version --json -q -o --help" ;;
+	"ct sign:"*) words="-k --expires --sbom --provenance --json -q -o --help" ;;
+	"ct attest:"*) words="-k --sbom --provenance --json -q -o --help" ;;
 	"ct verify:"*) words="-v --all --json --policy --expect --at --help" ;;
 	"ct explain:"*) words="--signers --layers --json --policy --at --list --help" ;;
 	"ct policy:init") words="--yes --policy --help" ;;
@@ -43,10 +44,17 @@ _ct() {
 	"ct policy:add-signer") words="$(_ct_keys) --required --policy --help" ;;
 	"ct policy:add-registry") words="--policy --help" ;;
 	"ct policy:"*) words="init show check add-signer add-registry" ;;
+	"ct config:show") words="--json --help" ;;
+	"ct config:check") words="--json --help" ;;
+	"ct config:set") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
+	"ct config:unset") words="defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir --help" ;;
+	"ct config:path") words="--help" ;;
+	"ct config:"*) words="show check set unset path" ;;
 	"ct-oci2ctp:"*) words="--platform --name --version --workdir --help" ;;
 	"ct-canon:"*) words="--check --json --help" ;;
 	"ct-open:"*) words="--fd --help" ;;
-	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --help" ;;
+	"ct-attest:"*) words="--sbom --provenance --help" ;;
+	"ct-sign:"*) words="-k --expires --passphrase-fd --passphrase-file --workdir --statements --help" ;;
 	"ct-check:"*) words="--all --help" ;;
 	"ct-write:"*) words="--new --report --json -q -o --help" ;;
 	"ct-hash:"*) words="--fd --all --help" ;;
@@ -58,10 +66,10 @@ _ct() {
 	"ct-policy-edit:add-signer") words="--required --policy --help" ;;
 	"ct-policy-edit:add-registry") words="--policy --help" ;;
 	"ct-policy-edit:"*) words="init show check add-signer add-registry" ;;
-	"ct help:"*) words="keygen key pack sign verify explain policy" ;;
+	"ct help:"*) words="keygen key pack sign attest verify explain policy config" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 	case $word in -*) ;; *) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word") ;; esac
 }
 
-complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+complete -o filenames -F _ct ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit

@@ -29,6 +29,7 @@ complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_f
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-fd -x
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l passphrase-file -r
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from generate' -l json
+complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -s v
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from list' -l json
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -l json
 complete -c ct -n '__fish_seen_subcommand_from key; and __fish_seen_subcommand_from show' -f -a '(__ct_keys)'
@@ -47,6 +48,8 @@ complete -c ct -n __fish_use_subcommand -f -a pack -d 'wrap an OCI image into a 
 complete -c ct -n '__fish_seen_subcommand_from pack' -s k -x -a '(__ct_keys)'
 complete -c ct -n '__fish_seen_subcommand_from pack' -l no-sign
 complete -c ct -n '__fish_seen_subcommand_from pack' -l expires -x
+complete -c ct -n '__fish_seen_subcommand_from pack' -l sbom -r
+complete -c ct -n '__fish_seen_subcommand_from pack' -l provenance -r
 complete -c ct -n '__fish_seen_subcommand_from pack' -l platform -x
 complete -c ct -n '__fish_seen_subcommand_from pack' -l name -x
 complete -c ct -n '__fish_seen_subcommand_from pack' -l version -x
@@ -56,9 +59,18 @@ complete -c ct -n '__fish_seen_subcommand_from pack' -s o -r
 complete -c ct -n __fish_use_subcommand -f -a sign -d 'sign a bundle'
 complete -c ct -n '__fish_seen_subcommand_from sign' -s k -x -a '(__ct_keys)'
 complete -c ct -n '__fish_seen_subcommand_from sign' -l expires -x
+complete -c ct -n '__fish_seen_subcommand_from sign' -l sbom -r
+complete -c ct -n '__fish_seen_subcommand_from sign' -l provenance -r
 complete -c ct -n '__fish_seen_subcommand_from sign' -l json
 complete -c ct -n '__fish_seen_subcommand_from sign' -s q
 complete -c ct -n '__fish_seen_subcommand_from sign' -s o -r
+complete -c ct -n __fish_use_subcommand -f -a attest -d 'attach a signed statement to a bundle that is there'
+complete -c ct -n '__fish_seen_subcommand_from attest' -s k -x -a '(__ct_keys)'
+complete -c ct -n '__fish_seen_subcommand_from attest' -l sbom -r
+complete -c ct -n '__fish_seen_subcommand_from attest' -l provenance -r
+complete -c ct -n '__fish_seen_subcommand_from attest' -l json
+complete -c ct -n '__fish_seen_subcommand_from attest' -s q
+complete -c ct -n '__fish_seen_subcommand_from attest' -s o -r
 complete -c ct -n __fish_use_subcommand -f -a verify -d 'judge bundles: whole, genuine, trusted, as the policy says'
 complete -c ct -n '__fish_seen_subcommand_from verify' -s v
 complete -c ct -n '__fish_seen_subcommand_from verify' -l all
@@ -82,6 +94,12 @@ complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcomman
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -l policy -r
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-signer' -f -a '(__ct_keys)'
 complete -c ct -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from add-registry' -l policy -r
+complete -c ct -n __fish_use_subcommand -f -a config -d 'show, check and change the settings'
+complete -c ct -n '__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from show check set unset path' -f -a 'show check set unset path'
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from show' -l json
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from check' -l json
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from set' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
+complete -c ct -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from unset' -f -a 'defaults.policy defaults.key defaults.suite defaults.runtime output.format output.color registries.insecure registries.realms crypto.ml_dsa crypto.liboqs cache.dir'
 complete -c ct-oci2ctp -l platform -x
 complete -c ct-oci2ctp -l name -x
 complete -c ct-oci2ctp -l version -x
@@ -89,13 +107,17 @@ complete -c ct-oci2ctp -l workdir -r
 complete -c ct-canon -l check
 complete -c ct-canon -l json
 complete -c ct-open -l fd -x
+complete -c ct-attest -l sbom -r
+complete -c ct-attest -l provenance -r
 complete -c ct-sign -s k -x -a '(__ct_keys)'
 complete -c ct-sign -l expires -x
 complete -c ct-sign -l passphrase-fd -x
 complete -c ct-sign -l passphrase-file -r
+complete -c ct-sign -l workdir -r
+complete -c ct-sign -l statements
 complete -c ct-check -l all
 complete -c ct-write -l new
-complete -c ct-write -l report -x -a 'packed signed'
+complete -c ct-write -l report -x -a 'packed signed attested'
 complete -c ct-write -l json
 complete -c ct-write -s q
 complete -c ct-write -s o -r

@@ -9,7 +9,7 @@ keys=$HOME/.config/cerro/keys
 piped() { cat "$1" | { shift && ct verify "$@"; }; }
 
 is 0 'valid' piped a.ctp -
-has '- is valid'
+has 'standard input is valid'
 is 0 'from a file' ct verify --json - <a.ctp
 has '"bundle":"-","valid":true'
 is 0 'among files' piped a.ctp a.ctp - ./a.ctp

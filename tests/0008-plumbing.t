@@ -18,7 +18,11 @@ for name in sys.argv[2:]:
 unchanged() { # MEMBER BEFORE AFTER
 	yes "$1 is as it was" [ "$(member "$@" | uniq | wc -l)" -eq 1 ]
 }
-filters='ct-canon ct-check ct-policy ct-sign ct-hash'
+filters='ct-canon ct-check ct-policy ct-sign ct-hash attest'
+# ct-attest takes no record without something to attach.
+printf '#!/bin/sh\nexec ct-attest --sbom "%s/s.json" "$@"\n' "$PWD" >"$tmp/attest" && chmod 755 "$tmp/attest"
+PATH=$PATH:$tmp
+python3 -B "$tests/predicates.py" sbom >s.json
 printf '{"record":"ct/end/1","records":0}\n' >empty
 
 # Streams.
@@ -84,6 +88,18 @@ cp opened before
 is 0 'ct-sign appends' ct-sign -k two <before
 cp "$out" after
 yes 'one more' [ "$(member attestations after | grep -o payloadType | wc -l)" -eq 2 ]
+for name in canonical manifest manifest_digest content derived signatures passed; do unchanged $name before after; done
+is 0 'ct-attest appends' attest <before
+cp "$out" after
+for name in record bundle canonical manifest manifest_digest content derived attestations signatures trust passed findings; do unchanged $name before after; done
+yes 'one' [ "$(member statements after | grep -o predicate_type | wc -l)" -eq 1 ]
+cp after before
+is 0 'and once more' attest <before
+yes 'two' [ "$(member statements "$out" | grep -o predicate_type | wc -l)" -eq 2 ]
+is 0 'ct-sign takes them out' ct-sign -k two <before
+cp "$out" after
+yes 'none' [ "$(member statements after)" = null ]
+yes 'both lines' [ "$(member attestations after | grep -o payloadType | wc -l)" -eq 3 ]
 for name in canonical manifest manifest_digest content derived signatures passed; do unchanged $name before after; done
 is 0 'unknown members arrive at the end' sh -c 'ct-open a.ctp | python3 -B "$1" unknown | ct-check | ct-policy | ct-hash' - "$tests/record.py"
 has '"x_int":1152921504606846976'

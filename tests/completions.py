@@ -8,9 +8,15 @@ import sys
 
 import docs
 
+sys.dont_write_bytecode = True
+sys.path.append(str(docs.ROOT / "lib"))
+from cerrotorre.settings import SETTINGS  # noqa: E402
+
 # A value that is a choice: `auto|always|never`; one that is a file; one that is a key of the store.
 KEYS = {"-k", "key:show", "key:trust", "key:export", "key:delete", "key:default", "policy:add-signer"}
-FILES = {"FILE", "OUT", "DIR"}
+FILES = {"FILE", "OUT", "DIR", "BUNDLE"}
+# Subcommands whose operands are words: the settings.
+WORDS = {"config:set": list(SETTINGS), "config:unset": list(SETTINGS)}
 HEAD = "made from lib/commands.txt and the usage texts by tests/completions.py --write; do not edit"
 
 # (option, its value as the usage text spells it or "")
@@ -30,8 +36,8 @@ def subcommands(program: str) -> dict[str, list[Option]]:
     """{subcommand: its options} of a program that has some."""
     if program == "ct policy":
         return subcommands("ct-policy-edit")
-    if program == "ct key":
-        return subcommands("ct-key")
+    if program in ("ct key", "ct config"):
+        return subcommands(program.replace(" ", "-"))
     made: dict[str, list[Option]] = {}
     for form in docs.forms(docs.usage(program))[program]:
         word = form.removeprefix(program).split()[0]
@@ -46,7 +52,7 @@ def programs() -> list[tuple[str, str, dict[str, list[Option]], list[Option]]]:
     for name, kind, summary in docs.commands():
         program = docs.program(name, kind)
         usage = docs.usage(program if program.startswith("ct-") or name in docs.recipes() else f"ct-{name}")
-        below = subcommands(program) if name in ("key", "policy", "policy-edit") else {}
+        below = subcommands(program) if name in ("key", "policy", "policy-edit", "config") else {}
         made.append((program, summary, below, [] if below else options(usage)))
     return made
 
@@ -79,6 +85,7 @@ def bash() -> str:
     for program, _, below, top in programs():
         for word, its in below.items():
             keyed = "$(_ct_keys) " if f"{program[3:]}:{word}" in KEYS else ""
+            keyed += "".join(f"{one} " for one in WORDS.get(f"{program[3:]}:{word}", []))
             lines += [f'\t"{program}:{word}") words="{keyed}{names_of(its)}" ;;']
         if below:
             lines += [f'\t"{program}:"*) words="{" ".join(below)}" ;;']
@@ -130,6 +137,8 @@ def zsh() -> str:
             lines += ["\t\tshift words", "\t\t(( CURRENT-- ))", "\t\tcase $words[1] in"]
             for word, its in below.items():
                 rest = "'*:key:_ct_keys'" if f"{program[3:]}:{word}" in KEYS else "'*:file:_files'"
+                if words := WORDS.get(f"{program[3:]}:{word}"):
+                    rest = f"'1:setting:({' '.join(words)})'"
                 lines.append(f"\t\t{word}) _arguments -s {' '.join([*map(argument, its), rest])} ;;")
             lines += ["\t\tesac", "\t\t;;"]
         else:
@@ -188,6 +197,8 @@ def fish() -> str:
             lines += [f"{given} {fish_option(option)}" for option in its]
             if f"{name}:{word}" in KEYS:
                 lines.append(f"{given} -f -a '(__ct_keys)'")
+            if words := WORDS.get(f"{name}:{word}"):
+                lines.append(f"{given} -f -a '{' '.join(words)}'")
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,8 @@ packages() {
 		dash             dash
 		docker-registry  docker-distribution
 		fish             fish
+		iproute2         iproute
+		jq               jq
 		mandoc           mandoc
 		openssl          openssl
 		podman           podman

@@ -1,8 +1,10 @@
 """What the documentation is derived from or tested against: usage texts, the command list, the manual pages. Standard library only."""
 
 import ast
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,7 +77,8 @@ def section(text: str, name: str) -> str:
 def examples(page: Path) -> list[tuple[str, str]]:
     """(what the page's comment says of it, script) of each literal block of EXAMPLES.
 
-    A comment `.\\" test: skip, REASON` or `.\\" test: status N` stands right before its block.
+    A comment `.\\" test: …` stands right before its block: `status N` is how it ends, `registry` runs it beside a registry at
+    localhost:5000 that holds hello:1.0, `types A|B` types these answers at a terminal, `run` just runs it.
     """
     found = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh )", page.read_text(), re.M | re.S)
     made, said, block = [], "", None
@@ -103,3 +106,26 @@ def session(text: str) -> tuple[str, str | None]:
     lines = text.splitlines()
     script = "\n".join(line.removeprefix("$ ") for line in lines if line.startswith("$ "))
     return script, "".join(line + "\n" for line in lines if not line.startswith("$ "))
+
+
+def command(said: str, script: str, layout: Path) -> list[str]:
+    """The command that runs a block as its comment says; `layout` is the image that a registry is to hold."""
+    here, shell = ROOT / "tests", ["sh", "-e", "-c", script]
+    if said == "registry":
+        return ["sh", str(here / "with_registry.sh"), str(layout), "hello:1.0", *shell]
+    if said.startswith("types "):
+        return [sys.executable, str(here / "typed.py"), said.removeprefix("types "), *shell]
+    return shell
+
+
+def podman_environment(directory: Path) -> dict[str, str]:
+    """What gives podman a store of its own below a directory, in a sandbox without cgroups and overlays too."""
+    directory.mkdir(exist_ok=True)
+    storage, containers = directory / "storage.conf", directory / "containers.conf"
+    storage.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{directory}/run"\ngraphroot = "{directory}/graph"\n')
+    containers.write_text('[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
+    return {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0

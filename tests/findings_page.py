@@ -1,10 +1,15 @@
-"""findings_page.py [--write]: ct-findings(7), made from the catalogue. Prints the page, or with --write replaces man/ct-findings.7."""
+"""findings_page.py [--write]: ct-findings(7) and the table of spec/findings.adoc, made from the catalogue.
+
+Prints the page, or with --write replaces both.
+"""
 
 import sys
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "man" / "ct-findings.7"
+SPEC = ROOT / "spec" / "findings.adoc"
 
 HEAD = r""".\" Made from lib/cerrotorre/errors.py by tests/findings_page.py --write. Do not edit.
 .Dd November 22, 2026
@@ -65,11 +70,29 @@ def entry(slug: str, row: tuple) -> str:
     return lines + "".join(f".Pp\n.Dl {escaped(command)}\n" for command in tries)
 
 
-def page() -> str:
+def catalogue() -> types.ModuleType:
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(ROOT / "lib"))
     from cerrotorre import errors
 
+    return errors
+
+
+def spec() -> str:
+    """The specification's text with its table made anew."""
+    errors = catalogue()
+    rows = [
+        f"| `{slug}` | {row[0] or 'note'} | {row[1] or '-'} | {row[2]}\n"
+        for check in errors.CHECKS
+        for slug, row in errors.CATALOGUE.items()
+        if row[1] == check
+    ]
+    head, mark, _ = SPEC.read_text().partition("| finding | status | check | summary\n")
+    return f"{head}{mark}\n{''.join(rows)}|===\n"
+
+
+def page() -> str:
+    errors = catalogue()
     made = HEAD
     for check in errors.CHECKS:
         made += f".Ss {TITLES[check]}\n.Bl -tag -width Ds\n"
@@ -81,5 +104,6 @@ def page() -> str:
 if __name__ == "__main__":
     if sys.argv[1:] == ["--write"]:
         PAGE.write_text(page())
+        SPEC.write_text(spec())
     else:
         sys.stdout.write(page())

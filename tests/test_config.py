@@ -1,15 +1,23 @@
 """config.toml: what it may say, and where it is looked for."""
 
+import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
+import config_texts
 import pytest
-from cerrotorre import config, places
+from cerrotorre import config, places, settings
 from cerrotorre.errors import Fail
+from cerrotorre.settings import SETTINGS
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import settings as settings_of_test
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
-EMPTY: dict[str, Any] = {"defaults": {}, "output": {}, "registries": {}}
+EMPTY: dict[str, Any] = {section: {} for section in ("defaults", "output", "registries", "crypto", "cache")}
 
 
 @pytest.fixture
@@ -69,6 +77,8 @@ def test_everything(home: Path) -> None:
         "defaults": {"policy": str(home / "strict.json"), "key": "cerro-dev-2026"},
         "output": {"color": "never"},
         "registries": {"insecure": ["localhost:5000", "*.internal"]},
+        "crypto": {},
+        "cache": {},
     }
     assert config.default_key({"CT_HOME": str(home)}) == "cerro-dev-2026"
 
@@ -98,6 +108,15 @@ def test_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[registries]\ninsecure = ['a b']\n", "registries.insecure"),
         ("[registries]\ninsecure = ['host/path']\n", "registries.insecure"),
         ("[registries]\ninsecure = [1]\n", "registries.insecure"),
+        ("[registries]\nrealms = ['*.example']\n", "registries.realms"),
+        ("[registries]\nrealms = ['https://example']\n", "registries.realms"),
+        ("[defaults]\nsuite = 'CT-SIG-05'\n", "defaults.suite"),
+        ("[defaults]\nruntime = 'runc'\n", "defaults.runtime"),
+        ("[output]\nformat = 'xml'\n", "output.format"),
+        ("[crypto]\nml_dsa = 'openssl'\n", "crypto.ml_dsa"),
+        ("[crypto]\nml_dsa = 'liboqs'\n", "crypto.liboqs"),
+        ("[crypto]\nliboqs = 'lib/liboqs.so'\n", "crypto.liboqs"),
+        ('[cache]\ndir = "a\\nb"\n', "cache.dir"),
     ],
 )
 def test_a_setting_that_is_none_is_an_error(home: Path, text: str, key: str) -> None:
@@ -144,5 +163,113 @@ def test_the_example_in_the_manual_is_valid(home: Path) -> None:
     [example] = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", page, re.DOTALL | re.MULTILINE)
     settings = read(home, example)
     assert all(settings.values())
-    documented = set(re.findall(r"^\.It Cm \[(\w+)\] (\w+)$", page, re.MULTILINE))
-    assert documented == {(section, key) for section, keys in config._SETTINGS.items() for key in keys}
+
+
+def test_what_is_made_from_the_table_is_up_to_date() -> None:
+    for path, make in config_texts.MADE.items():
+        assert path.read_text() == make(), "python3 tests/config_texts.py --write"
+
+
+def test_the_suites_are_the_registry_s() -> None:
+    registered = json.loads((ROOT / "spec/crypto-suites.json").read_text())
+    assert set(settings.SUITES) == set(registered["suites"]) and SETTINGS["defaults.suite"].default == registered["default"]
+
+
+# -- mistakes ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "near"),
+    [
+        ("[default]\nkey = 'a'\n", 1, "[defaults]"),
+        ("# mine\n\n[defaults]\npolcy = 'x'\n", 4, "[defaults] policy"),
+        ("color = 'never'\n", 1, "[output] color"),
+        ("[output]\ncolour = 'never'\n", 2, "[output] color"),
+        ("[defaults]\ncolor = 'never'\n", 2, "[output] color"),
+        ("[registry]\ninsecure = []\n", 1, "[registries]"),
+        ("[output]\n'Color' = 'never'\n", 2, "[output] color"),
+        ("output.colr = 'never'\n", 1, "[output] color"),
+        ("output = {colr = 'never'}\n", 1, "[output] color"),
+        ("[output]\ncolor = 'nevre'\n", 2, '"never"'),
+        ("[cache]\nxyzzy = 1\n", 2, None),
+    ],
+)
+def test_a_mistake_has_a_line_and_what_was_meant(home: Path, text: str, line: int, near: str | None) -> None:
+    with pytest.raises(Fail) as caught:
+        read(home, text)
+    assert f", line {line}: " in str(caught.value) and caught.value.finding["context"]["Line"] == line
+    assert str(caught.value).partition("did you mean ")[2] == (f"{near}?" if near else "")
+
+
+def test_no_line_is_better_than_a_wrong_one(home: Path) -> None:
+    context = refused(home, "[[output]]\n[[output]]\n")
+    assert "Line" not in context
+
+
+def test_a_line_is_looked_for_in_no_time(home: Path) -> None:
+    begun = time.monotonic()
+    for filler in (" " * 60000, "[" * 60000 + "]", "a" * 60000, "\n" * 60000):
+        config._line(filler, "output.color")
+        refused(home, f"# {filler}\n[output]\ncolour = 1\n")
+    assert time.monotonic() - begun < 5
+
+
+def test_every_mistake_is_found() -> None:
+    text = "[defaults]\npolcy = 'x'\nkey = 1\n[outptu]\n[output]\ncolor = 'red'\n[registries]\ninsecure = ['a b', 'c']\n"
+    found = config.wrong("c.toml", text.encode())
+    assert [made["context"]["Key"] for made in found] == [
+        "defaults.polcy",
+        "defaults.key",
+        "outptu",
+        "output.color",
+        "registries.insecure",
+    ]
+    assert [made["context"]["Line"] for made in found] == [2, 3, 4, 6, 8]
+
+
+def test_files_that_are_named(home: Path) -> None:
+    where = str(home / "config.toml")
+    library = home / "liboqs.so"
+    document = {"crypto": {"liboqs": str(library)}, "defaults": {"policy": "p.json"}}
+    assert [made["finding"] for made in config.check_named(where, document)] == ["policy-unreadable", "file-unreadable"]
+    (home / "p.json").write_text("")
+    library.write_text("")
+    library.chmod(0o755)
+    assert config.check_named(where, document) == []
+    library.chmod(0o775)
+    assert [made["finding"] for made in config.check_named(where, document)] == ["store-unsafe"]
+
+
+# -- the schema ----------------------------------------------------------------------------------------------------------------
+
+SCHEMA = Draft202012Validator(json.loads(config_texts.SCHEMA.read_text()))
+WORDS = st.sampled_from(
+    [choice for setting in SETTINGS.values() for choice in setting.choices]
+    + ["/a", "a", "", "*.x", "a:5", "a:", "a\n", "\n", "\x85", "ü", "x" * 256, "/" + "x" * 4096, "-a", "a-", "é:1", "a.b:65536"]
+)
+VALUES = st.one_of(WORDS, st.text(max_size=8), st.integers(), st.booleans(), st.lists(WORDS, max_size=3), st.just({}))
+NAMES = st.sampled_from([setting.name for setting in SETTINGS.values()] + ["x"])
+SECTION = st.sampled_from([setting.section for setting in SETTINGS.values()] + ["x"])
+DOCUMENTS = st.dictionaries(SECTION, st.one_of(st.dictionaries(NAMES, VALUES, max_size=3), VALUES), max_size=3)
+# Half of them of known names, so that many are valid.
+KNOWN = st.lists(st.tuples(st.sampled_from(list(SETTINGS)), VALUES), max_size=3).map(
+    lambda pairs: {
+        section: {key.partition(".")[2]: value for key, value in pairs if key.startswith(section + ".")}
+        for section in {key.partition(".")[0] for key, _ in pairs}
+    }
+)
+
+
+@given(st.one_of(DOCUMENTS, KNOWN))
+@settings_of_test(max_examples=600, deadline=None)
+def test_reader_and_schema_are_one_language(document: dict[str, Any]) -> None:
+    assert SCHEMA.is_valid(document) == (not list(settings.problems(document))), list(SCHEMA.iter_errors(document))
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+@given(value=VALUES)
+@settings_of_test(max_examples=60, deadline=None)
+def test_each_setting_and_the_schema(key: str, value: Any) -> None:
+    section, _, name = key.partition(".")
+    document = {section: {name: value}}
+    assert SCHEMA.is_valid(document) == (not list(settings.problems(document)))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import alter
 import images
+import predicates
 import pytest
 import record
 from cerrotorre import errors, jsonic
@@ -311,6 +312,26 @@ fixture(
     lambda w: w.run("ct", "policy", "init", "--yes", "--policy", w.write("there.json", "{}")),
     "there.json' already",
 )
+
+
+def _attest(kind, document):
+    return lambda w: w.run("ct-attest", f"--{kind}", w.write("document", json.dumps(document)), data=w.image("single").stdout)
+
+
+_other_image = predicates.statement("sbom", "sha256:" + "0" * 64)
+fixture("predicate-format", _attest("sbom", {"bomFormat": "CycloneDX"}))
+fixture("predicate-malformed", _attest("provenance", {}))
+fixture("predicate-subject", _attest("sbom", _other_image))
+
+
+def _twice(w):
+    waiting = _attest("sbom", predicates.SBOM)
+    once = w.run("ct-canon", data=waiting(w).stdout).stdout
+    signed = w.run("ct-sign", "--statements", data=once).stdout
+    return w.run("ct-sign", "--statements", data=w.run("ct-attest", "--sbom", "document", data=signed).stdout)
+
+
+fixture("already-attested", _twice)
 fixture("attestation-missing", lambda w: w.policy(require_attestations={"sbom": True}))
 
 # -- keys --------------------------------------------------------------------------------------------------------------------

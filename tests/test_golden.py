@@ -38,6 +38,9 @@ CASES: dict[str, tuple[int, str, dict[str, str]]] = {
     "explain-layers": (0, "ct explain --layers app.ctp", {}),
     "explain-finding": (0, "ct explain signer-untrusted", {}),
     "key-list": (0, "ct key list", {}),
+    "key-list-fingerprints": (0, "ct key list -v", {}),
+    "config-show": (0, "ct config show", {"CT_POLICY": "strict.json", "CT_HOME": "settled"}),
+    "config-check": (10, "ct config check mistakes.toml", {}),
 }
 
 
@@ -60,6 +63,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (keys / "demo-2026.key").chmod(0o600)
     (keys / "default").write_text("demo-2026\n")
     (work / "policy.json").write_text(POLICY)
+    (work / "mistakes.toml").write_text('[defaults]\npolcy = "strict.json"\n\n[output]\ncolor = "sometimes"\n\n[registry]\n')
+    (work / "settled").mkdir(mode=0o700)
+    (work / "settled" / "config.toml").write_text(
+        '[defaults]\nruntime = "podman"\n[output]\ncolor = "never"\n[registries]\ninsecure = ["localhost", "*.internal"]\n'
+    )
     (work / "other.json").write_text(POLICY.replace("demo-*", "release-*"))
     images.make("labelled", work / "app")
     index = (work / "app" / "index.json").read_text()

@@ -22,19 +22,19 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "reference", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "privatekey",
-        "signatures", "signers", "statement", "suites",
+        "case", "counted", "dsse", "expect", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate", "privatekey",
+        "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, terminals
     {
-        "built", "bundle", "config", "content", "host", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
+        "attest", "built", "bundle", "config", "configedit", "content", "host", "images", "keychange", "keystore", "layout", "newfile", "owned", "packing", "recorded",
         "passphrase", "places", "policyedit", "policyfile", "registry", "signing", "sinks", "terminal",
     },
     # what people read
-    {"catalogue", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -47,7 +47,7 @@ HEAVY = {
     "cbor2",
     "argon2",
     "tqdm",
-    "tomli_w",
+    "tomlkit",
     "cryptography",
     "datetime",
     "unicodedata",

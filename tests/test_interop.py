@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import docs
+import predicates
 import pytest
-from cerrotorre import b64, digest, dsse, jsonic, keystore, oci, signatures, statement
+from cerrotorre import b64, digest, dsse, jsonic, keystore, oci, predicate, signatures, statement
 from cerrotorre.errors import Fail
 from conftest import ROOT
 from images import GZIP, MANIFEST, TAR, Layout, docker, multi, tar
@@ -377,8 +378,14 @@ def test_by_hand_with_two_signers_and_an_attestation(script: Path, image: Path, 
     path = tmp_path / "two.ctp"
     shutil.copy(image, path)
     tool("ct", "sign", "-k", "bob", path, env=place.env)
+    for kind, document in predicates.KINDS.items():
+        (tmp_path / f"{kind}.json").write_text(json.dumps(document))
+    attached = ["--sbom", tmp_path / "sbom.json", "--provenance", tmp_path / "provenance.json"]
+    more = place.pack("by-hand", runnable, *attached)
+    tool("ct", "sign", "-k", "bob", *attached, more, env=place.env)
     for key in ("alice", "bob"):
-        assert by_hand(script, path, place.home / "keys" / f"{key}.pub").returncode == 0
+        for made in (path, more):
+            assert by_hand(script, made, place.home / "keys" / f"{key}.pub").returncode == 0
 
 
 def test_the_page_renders_the_script(script: Path) -> None:
@@ -423,6 +430,45 @@ def test_securesystemslib_verifies_ours(image: Path, place: Place) -> None:
     envelope.payload += b" "
     with pytest.raises(VerificationError):
         envelope.verify([key], 1)
+
+
+def test_securesystemslib_verifies_statements(image: Path, place: Place) -> None:
+    """Each statement about the image is an ordinary DSSE envelope around an ordinary in-toto Statement."""
+    envelope_type, *_ = sslib()
+    for kind, document in predicates.KINDS.items():
+        (place.root / f"{kind}.json").write_text(json.dumps(document))
+    options = [option for kind in predicates.KINDS for option in (f"--{kind}", str(place.root / f"{kind}.json"))]
+    raw = place.pack("attested", runnable, *options).read_bytes()
+    lines = next(m.content(raw) for m in members(raw) if m.name == "attestations.jsonl").splitlines()
+    keyid, key = their_key(place, "alice")
+    for line, (kind, document) in zip(lines[:2], predicates.KINDS.items(), strict=True):
+        envelope = envelope_type.from_dict(json.loads(line))
+        assert set(envelope.verify([key], 1)) == {keyid}
+        said = json.loads(envelope.payload)
+        assert said["_type"] == "https://in-toto.io/Statement/v1" and said["predicateType"] == predicate.TYPES[kind][0]
+        assert [subject["digest"] for subject in said["subject"]] == [{"sha256": image_digest(place.root / "attested.ctp")[7:]}]
+        assert said["predicate"] == document
+    signature = json.loads(b64.decode(json.loads(lines[2])["payload"]))
+    assert signature["predicate"]["attestations"] == [digest.sha256(line) for line in lines[:2]]
+
+
+def test_statements_by_securesystemslib_count(image: Path, place: Place, tmp_path: Path) -> None:
+    """A statement that another program signed, by a key we know, is judged as ours are."""
+    envelope_type, _, signer_type, _, load_private = sslib()
+    raw = image.read_bytes()
+    held = {member.name: member.content(raw) for member in members(raw)}
+    _, key = their_key(place, "alice")
+    signer = signer_type(load_private((place.home / "keys" / "alice.key").read_bytes(), None), key)
+    envelope = envelope_type(jsonic.canonical(predicates.statement("provenance", image_digest(image))), dsse.PAYLOAD_TYPE, {})
+    envelope.sign(signer)
+    path = tmp_path / "x.ctp"
+    line = jsonic.canonical(envelope.to_dict())
+    path.write_bytes(rebuilt(raw, {"attestations.jsonl": held["attestations.jsonl"] + line + b"\n"}))
+    (tmp_path / "p.json").write_text('{"version":"1","require_attestations":{"provenance":true}}')
+    verdict = json.loads(tool("ct", "verify", "--json", "--policy", tmp_path / "p.json", path, env=place.env).stdout)
+    (one,) = [one for one in verdict["signatures"] if one["kind"] == "attestation"]
+    assert (one["status"], one["schema"], one["about"]["builder"]) == ("valid", "valid", "https://ci.example/builder/v3")
+    assert "signed_at" not in one, "no signature lists it"
 
 
 def test_ours_accepts_securesystemslibs(image: Path, place: Place, tmp_path: Path) -> None:

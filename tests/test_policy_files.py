@@ -459,7 +459,10 @@ WARNINGS: list[tuple[dict[str, Any], list[str]]] = [
         ["date a signature back"],
     ),
     ({"pin": {"docker.io/library/nginx": {"digest": "sha256:" + "1" * 64}}}, ["docker.io/library/nginx:latest"]),
-    ({"require_attestations": {"sbom": True, "provenance": False}}, ["every bundle is refused"]),
+    ({"require_attestations": {"sbom": True, "provenance": False}}, []),
+    ({"require_attestations": {"transparency_log": True}}, ["every bundle is refused"]),
+    ({"require_attestations": {"sbom": {"from": ["alice", "ci-*"]}}}, ["no key in keys/ or trusted/ is ci-*"]),
+    ({"require_attestations": {"provenance": {"builders": ["https://ci.example/*"]}}}, []),
 ]
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from cerrotorre import counted, errors, policy, policyread
+from cerrotorre import counted, errors, policy, policyread, predicate
 from cerrotorre.jsonic import dump
 
 NOW = "2026-11-22T12:00:00Z"
@@ -30,6 +30,18 @@ def sig(key_id: str = "alice", **more: Any) -> dict[str, Any]:
         "predicate_type": "https://cerro-torre.org/attestation/bundle-signature/v1",
         **more,
     }
+
+
+ABOUT = {
+    "sbom": {"version": "SPDX-2.3", "packages": 2, "name": "x"},
+    "provenance": {"builder": "https://ci.example/v3", "build_type": "x:y"},
+}
+
+
+def said(kind: str, key_id: str = "alice", **more: Any) -> dict[str, Any]:
+    """A statement about the image; a member that is None is absent."""
+    made = sig(key_id, kind="attestation", predicate_type=predicate.TYPES[kind][0], schema="valid", about=ABOUT[kind]) | more
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def bundle(*signatures: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -584,7 +596,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
     "provenance required": ({"require_attestations": {"provenance": True}}, bundle(), 5, ["attestation-missing"]),
     "provenance there, but nothing judged it": (
         {"require_attestations": {"provenance": True}},
-        bundle(sig(), sig(kind="attestation", predicate_type="https://slsa.dev/provenance/v1")),
+        bundle(sig(), said("provenance", schema=None)),
         5,
         ["attestation-missing"],
     ),
@@ -595,6 +607,172 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, list[str]]] = {
         ["attestation-missing"],
     ),
     "a log required": ({"require_attestations": {"transparency_log": True}}, bundle(), 5, ["attestation-missing"]),
+    "an SBOM": ({"require_attestations": {"sbom": True}}, bundle(sig(), said("sbom")), 0, []),
+    "an SBOM by its other name": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom") | {"predicate_type": "https://spdx.dev/Document"}),
+        0,
+        [],
+    ),
+    "an SBOM is no provenance": (
+        {"require_attestations": {"provenance": True}},
+        bundle(sig(), said("sbom")),
+        5,
+        ["attestation-missing"],
+    ),
+    "nobody vouches for it": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", status="unknown")),
+        5,
+        ["attestation-missing"],
+    ),
+    "its signature is not genuine": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", status="invalid")),
+        5,
+        ["attestation-missing"],
+    ),
+    "not valid by its schema": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", schema="invalid")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by another trusted key than the bundle's": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        0,
+        [],
+    ),
+    "by a key that lies in known": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", trusted=False, origin="known")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key that is not allowed": (
+        {"signers": {"allowed": [ALICE]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key that is not allowed for this source": (
+        {"signers": {"allowed": [ALICE, {**BOB, "sources": ["quay.io/*:*"]}]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by an unlisted trusted key, where that is allowed": (
+        {"default_action": "allow", "signers": {"allowed": [ALICE]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        0,
+        [],
+    ),
+    "by a denied key": (
+        {"signers": {"denied": [BOB]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key denied from some day on, and before it by its claim": (
+        {
+            "signers": {"denied": [{**BOB, "after": "2026-12-01"}]},
+            "time": {"accept_claimed": True},
+            "require_attestations": {"sbom": True},
+        },
+        bundle(sig(), said("sbom", "bob")),
+        0,
+        [],
+    ),
+    "by a key denied from some day on, at no known time": (
+        {
+            "signers": {"denied": [{**BOB, "after": "2026-12-01"}]},
+            "time": {"accept_claimed": True},
+            "require_attestations": {"sbom": True},
+        },
+        bundle(sig(), said("sbom", "bob", signed_at=None)),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key denied until some day, at no known time": (
+        {"signers": {"denied": [{**BOB, "before": "2020-01-01"}]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", signed_at=None)),
+        5,
+        ["attestation-missing"],
+    ),
+    "at no known time": ({"require_attestations": {"sbom": True}}, bundle(sig(), said("sbom", signed_at=None)), 0, []),
+    "by a key that expired since": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", key_expires="2026-11-21")),
+        0,
+        [],
+    ),
+    "by a key that had expired": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", key_expires="2026-11-19")),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key that expired, at no known time": (
+        {"require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", key_expires="2026-11-21", signed_at=None)),
+        5,
+        ["attestation-missing"],
+    ),
+    "by a key of a suite that is not allowed": (
+        {"suites": {"allowed": ["CT-SIG-01"]}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", suite_id="CT-SIG-02")),
+        5,
+        ["attestation-missing"],
+    ),
+    "the age of signatures is none of statements": (
+        {"time": {"max_age_days": 30}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob", signed_at="2020-01-01T00:00:00Z")),
+        0,
+        [],
+    ),
+    "from whom": (
+        {"require_attestations": {"sbom": {"from": ["ci-*", "al*"]}}},
+        bundle(sig(), said("sbom", "bob"), said("sbom")),
+        0,
+        [],
+    ),
+    "from somebody else": (
+        {"require_attestations": {"sbom": {"from": ["ci-*"]}}},
+        bundle(sig(), said("sbom", "bob"), said("sbom")),
+        5,
+        ["attestation-missing"],
+    ),
+    "a glob of from never matches a key in known": (
+        {"require_attestations": {"sbom": {"from": ["*"]}}},
+        bundle(sig(), said("sbom", "bob", trusted=False, origin="known")),
+        5,
+        ["attestation-missing"],
+    ),
+    "a builder": (
+        {"require_attestations": {"provenance": {"builders": ["https://ci.example/*"], "comment": "c"}}},
+        bundle(sig(), said("provenance")),
+        0,
+        [],
+    ),
+    "another builder": (
+        {"require_attestations": {"provenance": {"builders": ["https://ci.example/v4"]}}},
+        bundle(sig(), said("provenance")),
+        5,
+        ["attestation-missing"],
+    ),
+    "the builder, and from somebody else": (
+        {"require_attestations": {"provenance": {"builders": ["*"], "from": ["bob"]}}},
+        bundle(sig(), said("provenance")),
+        5,
+        ["attestation-missing"],
+    ),
+    "an attestation does not make its signer count": (
+        {"signers": {"threshold": 2}, "require_attestations": {"sbom": True}},
+        bundle(sig(), said("sbom", "bob")),
+        3,
+        ["threshold"],
+    ),
     "all required": (
         {"require_attestations": {"comment": "c", "sbom": True, "provenance": True, "transparency_log": True}},
         bundle(),
@@ -802,3 +980,30 @@ def test_a_record_without_signatures() -> None:
 def test_distinct_counts_keys_not_lines() -> None:
     signatures = [sig(), sig(), sig("bob", rotated_into="alice"), sig("carol")]
     assert counted.distinct(signatures, signatures) == 2
+
+
+def test_why_a_statement_does_not_count_is_said() -> None:
+    record = bundle(
+        sig(), said("sbom", "bob", schema="invalid", schema_error="/packages: none"), said("sbom", status="unknown")
+    )
+    (found,) = judge({"require_attestations": {"sbom": {"from": ["ci-*"]}}}, record)["findings"]
+    assert found["context"]["Required"] == "sbom" and found["context"]["From"] == "ci-*"
+    assert found["context"]["Found"] == (
+        "that of bob is not valid by its schema: /packages: none; no key of your store made one that is there"
+    )
+
+
+def test_what_made_a_statement_count_is_said() -> None:
+    wanted = {"sbom": True, "provenance": {"from": ["a*"], "builders": ["https://ci.example/*"]}}
+    judged = judge({"require_attestations": wanted}, bundle(sig(), said("sbom"), said("provenance")))
+    lines = [line for line in judged["rules"] if line["rule"].startswith("require_attestations")]
+    assert [(line["why"], line.get("matched")) for line in lines] == [
+        ("SPDX 2.3, 2 packages, signed by alice", None),
+        ("SLSA v1, built by https://ci.example/v3, signed by alice", "a*, https://ci.example/*"),
+    ]
+
+
+def test_many_statements_make_no_long_finding() -> None:
+    bad = [said("sbom", schema="invalid", schema_error="x" * 500) for _ in range(250)]
+    (found,) = judge({"require_attestations": {"sbom": True}}, bundle(sig(), *bad))["findings"]
+    assert len(dump(found)) < 8000

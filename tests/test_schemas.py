@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import images
+import predicates
 import pytest
 from cerrotorre import errors, manifest, statement
 from cerrotorre.errors import Fail
@@ -38,6 +39,9 @@ class Made:
             images.make(kind, base / kind)
             self.run(f"ct pack oci:{kind} {'--platform all' if kind == 'multi' else ''} --expires 2099-12-31 -o {kind}.ctp")
         self.run("ct pack --no-sign oci:single -o unsigned.ctp")
+        (base / "s.json").write_text(json.dumps(predicates.SBOM))
+        (base / "p.json").write_text(json.dumps(predicates.PROVENANCE))
+        self.run("ct pack --sbom s.json --provenance p.json oci:single -o attested.ctp")
         good = (base / "single.ctp").read_bytes()
         # The first byte of the last blob, which fits one block; two more end the file.
         at = len(good) - 3 * 512
@@ -66,7 +70,17 @@ def test_schema_is_one(name: str) -> None:
 
 
 def test_every_kind_of_object_has_one() -> None:
-    assert SCHEMAS.keys() == {"findings", "manifest", "policy", "record", "statement", "summary"}
+    assert SCHEMAS.keys() == {
+        "config",
+        "findings",
+        "manifest",
+        "policy",
+        "record",
+        "slsa-provenance",
+        "spdx-document",
+        "statement",
+        "summary",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,6 +94,8 @@ def test_members_of_a_bundle(made: Made, kind: str) -> None:
 
 PIPELINES = {
     "source": "ct-oci2ctp oci:labelled",
+    "attest": "ct-oci2ctp oci:single | ct-canon | ct-attest --sbom s.json --provenance p.json",
+    "attested": "ct-open attested.ctp | ct-check | ct-policy",
     "canon": "ct-oci2ctp oci:single | ct-canon | ct-sign",
     "no such image": "ct-oci2ctp oci:nothing",
     "all": "ct-open *.ctp missing.ctp | ct-check --all | ct-policy --all --expect nginx --at 2001-01-01 | ct-hash --all",

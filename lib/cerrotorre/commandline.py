@@ -1,18 +1,34 @@
 """Options and operands of a command line, by the POSIX guidelines with long names beside them."""
 
 import getopt
+from collections.abc import Callable
 
 from cerrotorre.errors import Fail
 
 # {"k": value, "json": ""} under the names given, without dashes.
 Options = dict[str, str]
 
+# Whether --json is to be taken as given where a tool knows it, the configuration being asked too or not; `stream.run` says how.
+json_wanted: Callable[[bool], bool] | None = None
+
 
 def parse(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
     """Options and operands by POSIX guidelines, long names beside them. Raises Fail usage.
 
-    An option given twice keeps the last. `operands` is the most that may follow.
+    An option given twice keeps the last. `operands` is the most that may follow. A tool that knows --json is given it too where
+    the output format that was chosen is JSON.
     """
+    found, rest = _parse(argv, short, long, operands)
+    return _formatted(found, long, True), rest
+
+
+def _formatted(found: Options, long: list[str], configured: bool) -> Options:
+    if "json" in long and "json" not in found and json_wanted is not None and json_wanted(configured):
+        return found | {"json": ""}
+    return found
+
+
+def _parse(argv: list[str], short: str, long: list[str], operands: int | None = None) -> tuple[Options, list[str]]:
     # getopt would also take a long option's beginning, which the next version's options could make ambiguous.
     before_end = argv[: argv.index("--")] if "--" in argv else argv
     for argument in before_end:
@@ -28,18 +44,37 @@ def parse(argv: list[str], short: str, long: list[str], *, operands: int | None 
     return {name.lstrip("-"): value for name, value in found}, rest
 
 
-def parse_mixed(argv: list[str], short: str, long: list[str]) -> tuple[Options, list[str]]:
-    """As `parse`, with options after operands too, as people type them; after `--` there are operands only."""
+def parse_mixed(argv: list[str], short: str, long: list[str], *, configured: bool = True) -> tuple[Options, list[str]]:
+    """As `parse`, with options after operands too, as people type them; after `--` there are operands only.
+
+    Unless `configured`, the configuration is not asked for the output format: for what must work where it is malformed.
+    """
     end = argv.index("--") if "--" in argv else len(argv)
     found: Options = {}
     operands: list[str] = []
     rest = argv[:end]
     while rest:
-        more, rest = parse(rest, short, long)
+        more, rest = _parse(rest, short, long)
         found |= more
         operands += rest[:1]
         rest = rest[1:]
-    return found, operands + argv[end + 1 :]
+    return _formatted(found, long, configured), operands + argv[end + 1 :]
+
+
+def synopsis(usage: str, arguments: list[str]) -> str:
+    """The synopsis of a usage text; of a tool with subcommands only the form of the one that was named."""
+    forms: list[list[str]] = []
+    for line in usage.partition("\n\n")[0].removeprefix("usage:").splitlines():
+        words = line.split()
+        # A continued form is indented further than `usage: `.
+        if words and (not forms or len(line) - len(line.lstrip()) <= len("usage: ")):
+            forms.append([])
+        forms[-1].append(line)
+    named = next((word for word in arguments for form in forms if form[0].split()[1:2] == [word]), None)
+    if named is not None:
+        forms = [form for form in forms if form[0].split()[1:2] == [named]]
+    text = "\n".join(line for form in forms for line in form)
+    return f"usage: {text.lstrip()}\n"
 
 
 def number(text: str, option: str) -> int:

@@ -1,17 +1,18 @@
 """config.toml, read strictly: an unknown or mistyped setting is an error, never one that silently does nothing."""
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from cerrotorre import owned, places
-from cerrotorre.errors import Fail
+from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.settings import SECTIONS, SETTINGS, Problem, problems
 from cerrotorre.typed import Any
 
-MAX_CONFIG = 64 << 10
-COLORS = ("auto", "always", "never")
+Document = dict[str, Any]
 
-_HOST_PATTERN = re.compile(r"[A-Za-z0-9*?._:\[\]-]{1,255}")
+MAX_CONFIG = 64 << 10
+# These are paths of files beside the configuration, unless they say where else.
+_PATHS = ("defaults.policy", "cache.dir")
 
 
 def path(env: Mapping[str, str] | None = None) -> str:
@@ -20,31 +21,21 @@ def path(env: Mapping[str, str] | None = None) -> str:
 
 
 def read(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
-    """{"defaults": {policy?, key?}, "output": {color?}, "registries": {insecure?}}, with what is set; all empty without a file.
+    """{section: {name: value}} of every section, with what is set; all empty without a file.
 
-    `defaults.policy` is absolute: `~/` is the home directory, and a relative path is relative to the file's directory.
-    Raises Fail config-malformed (File, Key, Expected, Found), file-unreadable, not-a-file or store-unsafe.
+    `defaults.policy` and `cache.dir` are absolute: `~/` is the home directory, and a relative path is relative to the file's
+    directory. Raises Fail config-malformed (File, Line, Key, Expected, Found), file-unreadable, not-a-file or store-unsafe.
     """
-    settings: dict[str, dict[str, Any]] = {section: {} for section in _SETTINGS}
     where = path(env)
-    data = _bytes(where)
-    if data is None:
-        return settings
-    for section, members in _parsed(where, data).items():
-        if section not in _SETTINGS:
-            raise _bad(where, section, "one of " + ", ".join(_SETTINGS), "an unknown section")
-        if not isinstance(members, dict):
-            raise _bad(where, section, f"a section [{section}]", repr(members))
-        for name, value in members.items():
-            key = f"{section}.{name}"
-            if name not in _SETTINGS[section]:
-                raise _bad(where, key, "one of " + ", ".join(_SETTINGS[section]), "an unknown key")
-            expected, holds = _SETTINGS[section][name]
-            if not holds(value):
-                raise _bad(where, key, expected, repr(value))
-            settings[section][name] = value
-    if "policy" in settings["defaults"]:
-        settings["defaults"]["policy"] = _absolute(where, settings["defaults"]["policy"])
+    held = data(where)
+    document = {} if held is None else parsed(where, held)
+    for problem in problems(document):
+        raise _fail(where, held or b"", problem)
+    settings: dict[str, dict[str, Any]] = {section: dict(document.get(section, {})) for section in SECTIONS}
+    for key in _PATHS:
+        its = settings[SETTINGS[key].section]
+        if (name := SETTINGS[key].name) in its:
+            its[name] = absolute(where, its[name])
     return settings
 
 
@@ -53,54 +44,85 @@ def default_key(env: Mapping[str, str] | None = None) -> str | None:
     return read(env)["defaults"].get("key")
 
 
-def _bytes(where: str) -> bytes | None:
+def data(where: str, *, guarded: bool = True) -> bytes | None:
+    """The bytes of a config.toml, at most MAX_CONFIG + 1; None if it is not there. Raises Fail as `read` does."""
     # It says which policy is trusted, so it is guarded as the key store is.
-    return owned.read(where, MAX_CONFIG) if owned.check_directory(os.path.dirname(where)) else None
+    if guarded and not owned.check_directory(os.path.dirname(where)):
+        return None
+    return owned.read(where, MAX_CONFIG, guarded=guarded)
 
 
-def _parsed(where: str, data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_CONFIG:
-        raise _bad(where, "", f"at most {MAX_CONFIG} bytes", "more")
+def parsed(where: str, held: bytes) -> Document:
+    """The TOML in these bytes, whatever it says. Raises Fail config-malformed."""
+    if len(held) > MAX_CONFIG:
+        raise Fail("config-malformed", f"'{where}': more than {MAX_CONFIG} bytes", File=where, Limit=MAX_CONFIG)
     # Only a file that is there costs its parser.
     import tomllib
 
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(held.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _bad(where, "", "TOML", str(error)) from None
+        found = str(error)[:200]
+        raise Fail("config-malformed", f"'{where}': {found}", File=where, Expected="TOML", Found=found) from None
 
 
-def _absolute(where: str, value: str) -> str:
+def wrong(where: str, held: bytes) -> list[Finding]:
+    """A finding for each thing that is wrong with these bytes, in their order."""
+    try:
+        found = [_fail(where, held, problem).finding for problem in problems(parsed(where, held))]
+    except Fail as fail:
+        return [fail.finding]
+    return found
+
+
+def check_named(where: str, document: Document) -> list[Finding]:
+    """Findings about the files that valid settings name: a policy that is not there, a library that another could change."""
+    made = []
+    policy = document.get("defaults", {}).get("policy")
+    if policy is not None and not os.path.exists(absolute(where, policy)):
+        made.append(finding("policy-unreadable", f"defaults.policy: there is no policy '{absolute(where, policy)}'"))
+    library = document.get("crypto", {}).get("liboqs")
+    if library is not None:
+        try:
+            if not owned.check_directory(os.path.dirname(library)) or owned.read(library, 0) is None:
+                raise Fail("file-unreadable", f"crypto.liboqs: there is no '{library}'", File=library)
+        except Fail as fail:
+            made.append(fail.finding)
+    return made
+
+
+def absolute(where: str, value: str) -> str:
+    """The path that a setting of the file `where` means."""
     if value.startswith("~/"):
         value = os.path.join(os.path.expanduser("~"), value[2:])
     return os.path.join(os.path.dirname(where), value)
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and "\0" not in value
+def _fail(where: str, held: bytes, problem: Problem) -> Fail:
+    line = _line(held.decode("utf-8"), problem.key)
+    place = f"'{where}'" + (f", line {line}" if line else "")
+    return Fail(
+        "config-malformed",
+        f"{place}: {problem}",
+        File=where,
+        Line=line,
+        Key=problem.key,
+        Expected=problem.expected,
+        Found=problem.found,
+    )
 
 
-def _is_key(value: Any) -> bool:
-    # An id, or a path to a private key file.
-    return isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable()
-
-
-def _is_color(value: Any) -> bool:
-    return isinstance(value, str) and value in COLORS
-
-
-def _is_patterns(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and _HOST_PATTERN.fullmatch(item) for item in value)
-
-
-# section: {key: (what it must be, whether it is)}
-_SETTINGS: dict[str, dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "defaults": {"policy": ("a path", _is_path), "key": ("a key id", _is_key)},
-    "output": {"color": ("one of " + ", ".join(COLORS), _is_color)},
-    "registries": {"insecure": ("an array of host patterns", _is_patterns)},
-}
-
-
-def _bad(where: str, key: str, expected: str, found: str) -> Fail:
-    detail = f"'{where}': {key + ': ' if key else ''}{found[:200]} instead of {expected}"
-    return Fail("config-malformed", detail, File=where, Key=key or None, Expected=expected, Found=found[:200])
+def _line(text: str, key: str) -> int | None:
+    """The line of a key or a section as people write them; None if no line is plainly it, or several are."""
+    section, dot, _ = key.partition(".")
+    found, inside = [], ""
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if line.startswith("["):
+            inside = line.partition("#")[0].strip("[]\"' \t")
+            if not dot and inside == section:
+                found.append(number)
+            continue
+        said = line.partition("=")[0].strip("\"' \t")
+        if (f"{inside}.{said}" if inside else said) == key or (dot and not inside and said == section):
+            found.append(number)
+    return found[0] if len(found) == 1 else None

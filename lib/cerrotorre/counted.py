@@ -31,8 +31,18 @@ def bundle_signatures(signatures: Any) -> list[Signature]:
     ]
 
 
+def statements(signatures: Any) -> list[Signature]:
+    """The genuine statements about the image by keys of the store; one that no signature of its key lists has no time."""
+    entries = signatures if isinstance(signatures, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("kind") == "attestation" and _genuine(entry)]
+
+
 def _complete(signature: Signature) -> bool:
-    if signature.get("status") != "valid" or not times.is_time(signature.get("signed_at")):
+    return "signed_at" in signature and _genuine(signature)
+
+
+def _genuine(signature: Signature) -> bool:
+    if signature.get("status") != "valid" or not times.is_time(signature.get("signed_at", "1970-01-01T00:00:00Z")):
         return False
     if not all(isinstance(signature.get(name), str) for name in ("key_id", "fingerprint", "suite_id")):
         return False
@@ -69,7 +79,10 @@ def denies(entry: dict[str, Any], signature: Signature, accept_claimed: bool) ->
             return False
     elif not matches(entry["key_id"], signature["key_id"]):
         return False
-    after, before, claimed = entry.get("after"), entry.get("before"), signature["signed_at"][:10]
+    after, before, claimed = entry.get("after"), entry.get("before"), signature.get("signed_at", "")[:10]
+    if not claimed:
+        # A statement of no known time: nothing says that it was not made when it should not have been.
+        return True
     if after and before and before <= after:
         # No time lies in such a window. It is an error of whoever wrote it, and an error denies.
         return True
@@ -113,20 +126,10 @@ def who(signature: Signature, policy: Policy, source: str | None) -> Reason | No
 
 def when(signature: Signature, policy: Policy, name: str, now: str) -> list[Reason]:
     """Why suite or time keep the signature from counting; empty if they do not."""
-    reasons: list[Reason] = []
-    key, suite, signed = signature["key_id"], signature["suite_id"], signature["signed_at"]
-    suites = policy.get("suites", {})
-    if "allowed" in suites and suite not in suites["allowed"]:
-        allowed = ", ".join(suites["allowed"]) or "none"
-        reasons.append(("suite-not-allowed", "suites.allowed", f"{key} signed with {suite}; allowed: {allowed}"))
-    # "`suites.minimum` ranks 01 < 04 < 03 < 06 < 02."
-    if "minimum" in suites and (suite not in SUITES or SUITES.index(suite) < SUITES.index(suites["minimum"])):
-        reasons.append(("suite-not-allowed", "suites.minimum", f"{key} signed with {suite}, below {suites['minimum']}"))
+    reasons = _suites(signature, policy)
+    key, signed = signature["key_id"], signature["signed_at"]
     signed_epoch, now_epoch = times.epoch(signed), times.epoch(now)
-    # "Expiry of a key is not compromise: a signature whose claimed time is before it counts." A day lasts to its last second.
-    expires = signature.get("key_expires")
-    if expires is not None and signed_epoch > times.epoch(expires, end_of_day=True):
-        reasons.append(("key-expired", "key.expires", f"{key} expired {expires}, and the signature says {signed}"))
+    reasons += _expired(signature, signed)
     expires = signature.get("expires")
     if expires is not None and now_epoch > times.epoch(expires):
         reasons.append(("signature-expired", "signature.expires", f"the signature of {key} expired {expires}"))
@@ -147,6 +150,33 @@ def when(signature: Signature, policy: Policy, name: str, now: str) -> list[Reas
     if signed_epoch - now_epoch > limits.get("clock_skew_tolerance_seconds", SKEW):
         reasons.append(("signature-in-future", "time.clock_skew_tolerance_seconds", f"{key} signed {signed}, and now is {now}"))
     return reasons
+
+
+def about(statement: Signature, policy: Policy, source: str | None, now: str) -> str | None:
+    """Why a genuine statement about the image does not count, for its signer; None if it does."""
+    reason = who(statement, policy, source)
+    reasons = [reason] if reason else [*_suites(statement, policy), *_expired(statement, statement.get("signed_at", now))]
+    return reasons[0][2] if reasons else None
+
+
+def _suites(signature: Signature, policy: Policy) -> list[Reason]:
+    reasons: list[Reason] = []
+    key, suite, suites = signature["key_id"], signature["suite_id"], policy.get("suites", {})
+    if "allowed" in suites and suite not in suites["allowed"]:
+        allowed = ", ".join(suites["allowed"]) or "none"
+        reasons.append(("suite-not-allowed", "suites.allowed", f"{key} signed with {suite}; allowed: {allowed}"))
+    # "`suites.minimum` ranks 01 < 04 < 03 < 06 < 02."
+    if "minimum" in suites and (suite not in SUITES or SUITES.index(suite) < SUITES.index(suites["minimum"])):
+        reasons.append(("suite-not-allowed", "suites.minimum", f"{key} signed with {suite}, below {suites['minimum']}"))
+    return reasons
+
+
+def _expired(signature: Signature, signed: str) -> list[Reason]:
+    # "Expiry of a key is not compromise: a signature whose claimed time is before it counts." A day lasts to its last second.
+    expires = signature.get("key_expires")
+    if expires is not None and times.epoch(signed) > times.epoch(expires, end_of_day=True):
+        return [("key-expired", "key.expires", f"{signature['key_id']} expired {expires}, and the signature says {signed}")]
+    return []
 
 
 def names(rules: dict[str, Any], *wanted: str) -> list[str]:

@@ -7,7 +7,7 @@ from cerrotorre.typed import Any
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 8
 
-# {"payload": bytes, "payload_type": str, "signatures": [(keyid, signature bytes), ...]}
+# {"payload": bytes, "payload_type": str, "signatures": [(keyid, signature bytes), ...]}, and of a record's, "line": its digest
 Envelope = dict[str, Any]
 
 

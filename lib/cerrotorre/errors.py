@@ -78,6 +78,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "canon-mixed-array": (10, "structure", "an array mixes tables and other values", "An array is either of tables only, and becomes [[headers]], or holds no table at any depth."),
     "canon-value": (10, "structure", "a value that TOML cannot hold", "A manifest in a record holds strings, integers, booleans, arrays and tables; a date is {\"toml\": its canonical text}, and a table whose only key is `toml` is {\"toml\": {\"table\": …}}."),
     "canon-different": (6, "", "not in canonical form", "The text is TOML that can be canonicalised, and is not what that gives.", "ct-canon FILE"),
+    # -- documents to attach -------------------------------------------------------------------------------------------
+    "predicate-format": (10, "", "the document has another format", "A bill of materials is SPDX 2.3 as JSON, provenance SLSA Provenance v1 as JSON; each bare, or in an in-toto Statement v1."),
+    "predicate-malformed": (10, "", "the document is not valid by its schema", "Only a document that is strict JSON and valid by its published schema is signed: no policy would count another."),
+    "predicate-subject": (10, "", "the document is a statement about another image", "None of its subjects has the digest of the image. Of a multi-platform image each platform has a digest of its own.", "ct pack --platform P, or all"),
     # -- OCI -----------------------------------------------------------------------------------------------------------
     "oci-layout": (10, "structure", "not an OCI image layout", "A layout is a directory with oci-layout, index.json and blobs/."),
     "oci-no-such-image": (10, "structure", "the layout has no such image", "No descriptor in index.json carries that name.", "name one of the tags listed"),
@@ -146,7 +150,8 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
     "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER"),
-    "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing."),
+    "already-attested": (64, "", "this very statement is there already", "The same key has signed the same document about this image. Once is enough.", "ct explain FILE"),
+    "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What `ct explain` shows of a bundle: package, provenance, content, signatures, attestations and the chain of trust."""
 
-from cerrotorre import dsse, report, statement
+from cerrotorre import dsse, predicate, report, statement
 from cerrotorre.palette import Palette
 from cerrotorre.text import shown, size, with_names
 from cerrotorre.typed import Any
@@ -20,7 +20,7 @@ _METADATA = "title description licenses vendor revision url documentation base_n
 
 def text(record: Record, palette: Palette, *, only: str = "") -> str:
     """The explanation of one bundle; `only` is "signers" or "layers" for that part alone."""
-    parts = [f"Bundle: {shown(record['bundle'])}\n\n"]
+    parts = [f"Bundle: {report.named(record['bundle'])}\n\n"]
     if only in ("", "layers"):
         if not only:
             parts += [_package(record, palette), _provenance(record, palette)]
@@ -128,13 +128,28 @@ def _standing(one: Record) -> str:
 def _attestations(record: Record, palette: Palette) -> str:
     made = [one for one in record.get("signatures", []) if one["kind"] == "attestation"]
     pairs = []
-    for title, kinds in (("SBOM", "https://spdx.dev/Document"), ("Provenance", "https://slsa.dev/provenance/")):
-        found = [one for one in made if (one["predicate_type"] or "").startswith(kinds)]
-        signed = ", ".join(one.get("key_id", "nobody you know") for one in found)
-        pairs.append((title, f"present, signed by {signed}" if found else "none"))
-    named = ("https://spdx.dev/Document", "https://slsa.dev/provenance/")
-    pairs += [("Other", str(one["predicate_type"])) for one in made if not (one["predicate_type"] or "").startswith(named)]
+    for kind, title in predicate.TITLES.items():
+        found = [(title, _statement(kind, one)) for one in made if predicate.kind_of(one["predicate_type"]) == kind]
+        pairs += found or [(title, "none")]
+    others = [one for one in made if predicate.kind_of(one["predicate_type"]) is None]
+    pairs += [("Other", f"{one['predicate_type'] or 'no statement'}, {_by(one)}") for one in others]
     return _section("Attestations", pairs, palette)
+
+
+def _statement(kind: str, one: Record) -> str:
+    """A statement about the image: its facts if a key of the store vouches for them, else only that it is there."""
+    if one.get("schema") == "valid":
+        return f"{predicate.said(kind, one['about'])}, {_by(one)}"
+    if one.get("schema") == "invalid":
+        return f"{_by(one)}, but not valid by its schema: {one['schema_error']}"
+    return f"present, {_by(one)}"
+
+
+def _by(one: Record) -> str:
+    if one["status"] == "unknown":
+        return "signed by nobody you know: a claim"
+    named = "" if one["trusted"] else " (known by name only, not trusted)"
+    return f"{'INVALID, ' if one['status'] == 'invalid' else ''}signed by {one['key_id']}{named}"
 
 
 def _trust(record: Record, palette: Palette) -> str:

@@ -38,14 +38,16 @@ def is_default(key: Key, default: str | None) -> bool:
     return (key["origin"], key["key_id"]) == ("keys", default)
 
 
-def listing(keys: list[Key], default: str | None) -> str:
-    """The table of `ct key list`."""
+def listing(keys: list[Key], default: str | None, *, fingerprints: bool = False) -> str:
+    """The table of `ct key list`, with `fingerprints` in a column more."""
     if not keys:
         return "No keys yet. To make one:  ct keygen\n"
-    rows = [("ID", "TYPE", "SUITE", "EXPIRES", "DEFAULT")]
+    rows = [("ID", "TYPE", "SUITE", "EXPIRES", "DEFAULT", *["FINGERPRINT"][:fingerprints])]
     for key in keys:
         chosen = terminal.mark("ok") if is_default(key, default) else ""
-        rows.append((key["key_id"], kind(key), key["suite_id"], key["expires"] or "-", chosen))
+        rows.append(
+            (key["key_id"], kind(key), key["suite_id"], key["expires"] or "-", chosen, *[key["fingerprint"]][:fingerprints])
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths[0] += 1
     return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)

@@ -16,6 +16,10 @@ class Layout:
 
     def __init__(self, record: Record) -> None:
         self.manifest, _, self.derived = recorded.derive(record)
+        if record.get("statements"):
+            raise Fail(
+                "usage", "a statement waits for its signature, and nobody signed: ct-sign comes between ct-attest and this"
+            )
         (_, summary), *derived = self.derived
         lines = [line + b"\n" for _, line, _ in recorded.attestations(record)]
         attestations = b"".join(lines)

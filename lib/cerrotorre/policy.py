@@ -3,17 +3,14 @@
 Pure: what the store said of the signatures is in the record, now is an argument. All policies given must pass.
 """
 
-from cerrotorre import counted, errors, expect, reference, signers
+from cerrotorre import counted, errors, expect, predicate, reference, signers
 from cerrotorre.case import Case, source_of
 from cerrotorre.counted import Policy
 from cerrotorre.errors import Fail
+from cerrotorre.glob import matches
 from cerrotorre.typed import Any
 
 CHECKS = ("trust", "policy", "attestations")
-PREDICATES = {
-    "provenance": ("https://slsa.dev/provenance/v1",),
-    "sbom": ("https://spdx.dev/Document/v2.3", "https://spdx.dev/Document"),
-}
 
 
 def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, expected: str | None = None) -> dict[str, Any]:
@@ -161,18 +158,54 @@ def _expected(case: Case, expected: str) -> None:
 
 
 def _attestations(case: Case) -> None:
-    """ "`true` means by any allowed signer […]; the predicate must be schema-valid." No predicate is judged by a schema yet, and
-    no log is read, so none counts: a requirement is refused, never passed unjudged."""
+    """ "`true` means by any allowed signer, `{"from":[globs],"builders":[…]}` narrows; the predicate must be schema-valid." """
     for kind, wanted in case.policy.get("require_attestations", {}).items():
         if wanted is False or isinstance(wanted, str):
             continue
-        there = [entry for entry in case.statements if isinstance(entry, dict) and entry.get("kind") == "attestation"]
-        said = [entry for entry in there if entry.get("predicate_type") in PREDICATES.get(kind, ())]
-        label = {"sbom": "an SBOM", "transparency_log": "inclusion in a log"}.get(kind, kind)
-        why = f"the policy requires {label}, and {'it is there but not judged by its schema' if said else 'there is none'}"
         narrowed = wanted if isinstance(wanted, dict) else {}
+        rule = f"require_attestations.{kind}"
+        found = [_weighed(case, entry, narrowed) for entry in counted.statements(case.statements) if _is(kind, entry)]
+        good = next(((entry, matched) for entry, reason, matched in found if reason is None), None)
+        if good is not None:
+            entry, matched = good
+            case.rule(rule, True, f"{predicate.said(kind, entry['about'])}, signed by {entry['key_id']}", matched)
+            continue
+        label = {"sbom": "an SBOM", "transparency_log": "inclusion in a log, and none is read yet"}.get(kind, kind)
+        reasons = [str(reason) for _, reason, _ in found]
+        if any(isinstance(entry, dict) and entry.get("status") == "unknown" and _is(kind, entry) for entry in case.statements):
+            reasons.append("no key of your store made one that is there")
+        why = f"the policy requires {label}, and {'none counts: ' + '; '.join(reasons[:5]) if reasons else 'there is none'}"
         context = {"Required": kind, "From": _list(narrowed.get("from")), "Builders": _list(narrowed.get("builders"))}
-        case.refuse("attestation-missing", why, f"require_attestations.{kind}", **context)
+        case.refuse("attestation-missing", why, rule, **context, Found="; ".join(reasons[:5]) or None)
+
+
+def _is(kind: str, entry: counted.Signature) -> bool:
+    return entry.get("kind") == "attestation" and entry.get("predicate_type") in predicate.TYPES.get(kind, ())
+
+
+def _weighed(
+    case: Case, entry: counted.Signature, narrowed: dict[str, Any]
+) -> tuple[counted.Signature, str | None, str | None]:
+    """(the statement, why it does not count or None, the globs that admit it)."""
+    if reason := counted.about(entry, case.policy, source_of(case.manifest), case.now):
+        return entry, reason, None
+    if entry.get("schema") != "valid":
+        return (
+            entry,
+            f"that of {entry['key_id']} is not valid by its schema: {entry.get('schema_error', 'nothing said so')}",
+            None,
+        )
+    named = {"from": entry["key_id"], "builders": entry["about"].get("builder", "")}
+    matched = []
+    for member, globs in narrowed.items():
+        if member not in named:
+            continue
+        glob = next((glob for glob in globs if matches(glob, named[member])), None)
+        if glob is None:
+            what = "is not by one of" if member == "from" else f"names the builder {named[member]}, not one of"
+            return entry, f"that of {entry['key_id']} {what} {', '.join(globs)}", None
+        matched.append(glob)
+    return entry, None, ", ".join(matched) or None
 
 
 def _list(items: list[str] | None) -> str | None:

@@ -28,7 +28,7 @@ def schema_errors(data: bytes) -> list[Remark]:
 def warnings(policy: Policy, keys: list[Key]) -> list[Remark]:
     """What a valid policy says that was likely not meant. `keys` are the store's (keystore.load)."""
     trusted = [key for key in keys if key["trusted"]]
-    return [*_signers(policy, trusted), *_patterns(policy), *_rest(policy)]
+    return [*_signers(policy, trusted), *_patterns(policy), *_rest(policy, trusted)]
 
 
 def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
@@ -110,7 +110,7 @@ def _pattern(at: str, pattern: str, *, blocked: bool) -> Iterator[Remark]:
         )
 
 
-def _rest(policy: Policy) -> Iterator[Remark]:
+def _rest(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
     if policy.get("suites", {}).get("allowed") == []:
         yield "/suites/allowed", "an empty list allows no suite: every bundle is refused"
     suites = policy.get("suites", {})
@@ -124,6 +124,10 @@ def _rest(policy: Policy) -> Iterator[Remark]:
         if "/" in key and reference.is_host(key.partition("/")[0]) and not (":" in key.rpartition("/")[2] or "@" in key):
             yield policyread.pointer(("pin", key)), f"as a source this is '{key}:latest'"
     required = policy.get("require_attestations", {})
-    for kind in ("provenance", "sbom", "transparency_log"):
-        if required.get(kind, False) is not False:
-            yield f"/require_attestations/{kind}", "this version judges no attestation's content, so every bundle is refused"
+    if required.get("transparency_log"):
+        yield "/require_attestations/transparency_log", "this version reads no log, so every bundle is refused"
+    for kind in ("provenance", "sbom"):
+        narrowed = required.get(kind)
+        for glob in narrowed.get("from", ()) if isinstance(narrowed, dict) else ():
+            if not any(matches(glob, key["key_id"]) for key in trusted):
+                yield f"/require_attestations/{kind}/from", f"no key in keys/ or trusted/ is {glob}"

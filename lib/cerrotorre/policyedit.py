@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 from cerrotorre import keychange, policyfile, policyread
 from cerrotorre.errors import Fail
@@ -78,6 +79,11 @@ def add_registry(policy: Policy, pattern: str) -> list[str]:
         return [f"{pattern} is allowed already."]
     allowed.append(pattern)
     return [f"Allowed registry {pattern}", *said]
+
+
+def bad_patterns(patterns: list[str]) -> list[str]:
+    """Those that a policy's `registries` cannot hold."""
+    return [pattern for pattern in patterns if not re.fullmatch(policyread.REGISTRY_GLOB[0], pattern)]
 
 
 def _entry(key: Key) -> dict[str, Any]:

@@ -103,12 +103,12 @@ def attestation_line(entry: Any) -> bytes:
 
 
 def envelopes(record: Record) -> tuple[list[dsse.Envelope], list[str]]:
-    """(the envelopes, the digests of all lines that are not bundle signatures), in file order."""
+    """(the envelopes, each with the digest of its `line`; the digests of all lines that are not bundle signatures), in file order."""
     found, others = [], []
     for kind, line, value in attestations(record):
         said = statement.claimed(value) if kind == "envelope" else None
         if kind == "envelope":
-            found.append(value)
+            found.append({**value, "line": sha256(line)})
         if not said or said["predicateType"] != statement.BUNDLE_SIGNATURE:
             others.append(sha256(line))
     return found, others

@@ -20,6 +20,11 @@ _PURPOSES = {
 }
 
 
+def named(bundle: str) -> str:
+    """The bundle's name as people read it."""
+    return "standard input" if bundle == "-" else shown(bundle)
+
+
 def fields(pairs: list[tuple[str, object]], indent: str = "  ", least: int = 0) -> str:
     """Aligned `Name: value` lines, the values shown safely."""
     width = max([least, *(len(name) + 1 for name, _ in pairs)])
@@ -40,7 +45,7 @@ def _json_escape(char: str) -> str:
 def finding(made: Finding, title: str, palette: Palette) -> str:
     """A finding in full: what failed, with what, why, and what to type next."""
     head = f"{palette.mark('x')} {title}: {shown(made['summary'])}\n"
-    pairs = [(name, value) for name, value in made["context"].items() if value != ""]
+    pairs = [(name, named(value) if name == "Bundle" else value) for name, value in made["context"].items() if value != ""]
     if made.get("detail"):
         pairs.append(("Detail", made["detail"]))
     body = f"\n{fields(pairs, least=12)}" if pairs else ""
@@ -87,7 +92,7 @@ def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     ]
     pairs += [("Signed by", f"{made['key_id']}  {made['signed_at']}") for made in _signers(record)]
     pairs.append(("Policy", _policy(record)))
-    head = f"{palette.mark('ok')} {shown(record['bundle'])} is valid\n"
+    head = f"{palette.mark('ok')} {named(record['bundle'])} is valid\n"
     return head + fields(pairs, least=10) + (rules(record, palette) if verbose else "") + notes(record, palette)
 
 
@@ -136,9 +141,9 @@ def verdict_line(record: Record, palette: Palette) -> str:
     """The verdict on one of several bundles, in a line."""
     _, findings = judged(record)
     if findings:
-        return f"{palette.mark('x')} {shown(record['bundle'])}  {one_line(findings[0])}\n"
+        return f"{palette.mark('x')} {named(record['bundle'])}  {one_line(findings[0])}\n"
     manifest = record["manifest"]
-    return f"{palette.mark('ok')} {shown(record['bundle'])}  {manifest['name']} {manifest['version']}\n"
+    return f"{palette.mark('ok')} {named(record['bundle'])}  {manifest['name']} {manifest['version']}\n"
 
 
 def verdict_json(record: Record) -> str:

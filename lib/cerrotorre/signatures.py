@@ -10,6 +10,8 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 5. What no store key made is unknown: listed, harmless, useless.
 """
 
+from collections.abc import Callable
+
 from cerrotorre import dsse, statement, suites
 from cerrotorre.errors import Finding, finding
 from cerrotorre.typed import Any
@@ -26,21 +28,34 @@ _TRIED = 64 << 10
 
 
 def judge(
-    envelopes: list[dsse.Envelope], others: list[str], manifest: dict[str, Any], manifest_digest: str, keys: list[Key]
+    envelopes: list[dsse.Envelope],
+    others: list[str],
+    manifest: dict[str, Any],
+    manifest_digest: str,
+    keys: list[Key],
+    describe: Callable[[statement.Statement], Signature] = lambda _: {},
 ) -> tuple[list[Signature], list[Finding]]:
-    """Judge every envelope. `others` are the digests of all lines that are not bundle signatures.
+    """Judge every envelope. `others` are the digests of all lines that are not bundle signatures; `describe` says what a genuine
+    statement about the image holds.
 
     Returns the record's `signatures` and the findings. No bundle signature at all, by whomever, is `unsigned`.
     """
     components = {component: key for key in keys for component in key["components"]}
     named = {key["fingerprint"]: key for key in keys}
     signatures, findings = [], []
+    listed: dict[tuple[str, str], str] = {}
     for envelope in envelopes:
-        signature, wrong = _judge_one(envelope, manifest, manifest_digest, components, named, set(others))
+        signature, wrong = _judge_one(envelope, manifest, manifest_digest, components, named, set(others), listed, describe)
         if "rotated_into" in signature:
             signature["rotated_into"] = _last(signature["rotated_into"], keys)
         signatures.append(signature)
         findings += wrong
+    for envelope, signature in zip(envelopes, signatures, strict=True):
+        # A statement has no time of its own: it is as old as the signature of the same key that lists it says.
+        if signature["kind"] == "attestation" and (
+            time := listed.get((signature.get("fingerprint", ""), envelope.get("line", "")))
+        ):
+            signature["signed_at"] = time
     if not any(signature["kind"] == "bundle-signature" for signature in signatures):
         findings.append(finding("unsigned"))
     return signatures, findings
@@ -53,6 +68,8 @@ def _judge_one(
     components: dict[str, Key],
     named: dict[str, Key],
     others: set[str],
+    listed: dict[tuple[str, str], str],
+    describe: Callable[[statement.Statement], Signature],
 ) -> tuple[Signature, list[Finding]]:
     said = statement.claimed(envelope)
     signature = _described(said)
@@ -75,7 +92,13 @@ def _judge_one(
     if not claimed:
         return signature, []
     key = claimed[0]
-    wrong = _judge_statement(envelope, key, manifest, manifest_digest, others)
+    wrong = _judge_statement(envelope, said, key, manifest, manifest_digest, others)
+    if said and not wrong and signature["kind"] == "attestation":
+        signature |= describe(said)
+    elif said and not wrong:
+        for line in said["predicate"]["attestations"]:
+            earliest = listed.get((key["fingerprint"], line), signature["signed_at"])
+            listed[key["fingerprint"], line] = min(earliest, signature["signed_at"])
     return {**signature, **_holder(key), "status": "invalid" if wrong else "valid"}, wrong
 
 
@@ -101,13 +124,19 @@ def _maker(components: dict[str, Key], message: bytes, raw: bytes) -> Key | None
 
 
 def _judge_statement(
-    envelope: dsse.Envelope, key: Key, manifest: dict[str, Any], manifest_digest: str, others: set[str]
+    envelope: dsse.Envelope,
+    said: statement.Statement | None,
+    key: Key,
+    manifest: dict[str, Any],
+    manifest_digest: str,
+    others: set[str],
 ) -> list[Finding]:
     """What is wrong with a statement whose signatures are genuine."""
     try:
         if envelope["payload_type"] != dsse.PAYLOAD_TYPE:
             raise ValueError(f"payloadType is {envelope['payload_type'][:100]!r}")
-        said = statement.parse(envelope["payload"])
+        # Only what was not one statement is parsed again, to say why.
+        said = said or statement.parse(envelope["payload"])
         is_signature = said["predicateType"] == statement.BUNDLE_SIGNATURE
         if is_signature and [keyid for keyid, _ in envelope["signatures"]] != key["components"]:
             raise ValueError("the envelope has not exactly the signatures of the key's suite, in its order")

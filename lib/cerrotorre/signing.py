@@ -1,11 +1,19 @@
 """Making a bundle signature and putting it into a record."""
 
-from cerrotorre import canon, dsse, recorded, statement, suites, times
+import os
+from itertools import count
+
+from cerrotorre import attest, canon, dsse, manifest, recorded, statement, suites, times
+from cerrotorre.bundle import INLINE_ALL, INLINE_LINE
+from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
 
 Record = dict[str, Any]
+
+# Of the files that this process writes into a workdir.
+_numbers = count(1)
 
 
 def expiry(text: str | None) -> str | None:
@@ -18,8 +26,30 @@ def expiry(text: str | None) -> str | None:
         raise Fail("usage", f"--expires: {error}") from None
 
 
-def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None) -> None:
-    """Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
+def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None, workdir: str | None = None) -> None:
+    """Sign the record's pending statements, then the bundle. What is too large for a record goes into a file of `workdir`.
+
+    Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
+    parsed, digest, lines, signers = _looked_at(record)
+    if key["fingerprint"] in signers:
+        raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
+    if expires and expires <= signed_at:
+        raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
+    _statements(record, parsed, lines, key, workdir)
+    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires), key)
+    record.setdefault("attestations", []).append({"envelope": line.decode()})
+
+
+def attest_only(record: Record, key: dict[str, Any], workdir: str | None = None) -> None:
+    """Sign the record's pending statements and no more, whoever signed the bundle."""
+    if not record.get("statements"):
+        raise Fail("usage", "no statement waits for its signature: ct-attest comes before this")
+    parsed, _, lines, _ = _looked_at(record)
+    _statements(record, parsed, lines, key, workdir)
+
+
+def _looked_at(record: Record) -> tuple[dict[str, Any], str, list[str], list[Any]]:
+    """(the manifest, its digest, the digests of the lines that are no bundle signature, the fingerprints of the others)."""
     canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
@@ -32,12 +62,42 @@ def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | Non
             signers.append(predicate.get("fingerprint") if isinstance(predicate, dict) else None)
         else:
             lines.append(sha256(line))
-    if key["fingerprint"] in signers:
-        raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
-    if expires and expires <= signed_at:
-        raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
-    payload = statement.make(parsed, digest, key, signed_at, lines, expires)
+    return parsed, digest, lines, signers
+
+
+def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: dict[str, Any], workdir: str | None) -> None:
+    for payload in attest.payloads(record, parsed):
+        line = _envelope(payload, key)
+        if sha256(line) in lines:
+            raise Fail("already-attested", Signer=key["key_id"], Line=sha256(line))
+        lines.append(sha256(line))
+        _append(record, line, workdir)
+
+
+def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
     made = suites.sign(key["suite_id"], key["seeds"], dsse.pae(dsse.PAYLOAD_TYPE, payload))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
-    line = dsse.write(payload, list(zip(components, made, strict=True)))
-    record.setdefault("attestations", []).append({"envelope": line.decode()})
+    return dsse.write(payload, list(zip(components, made, strict=True)))
+
+
+def _append(record: Record, line: bytes, workdir: str | None) -> None:
+    """A statement more, inline if it is small enough, else in a file that only this user can read."""
+    entries = record.setdefault("attestations", [])
+    inline = sum(len(entry.get("envelope", entry.get("evidence", ""))) for entry in entries)
+    size = inline + sum(entry.get("size", 0) for entry in entries) + len(line)
+    if size > manifest.MAX_ATTESTATIONS or len(entries) >= manifest.MAX_LINES:
+        limit = f"{manifest.MAX_ATTESTATIONS} bytes, {manifest.MAX_LINES} lines"
+        raise Fail("too-large", f"with a line of {len(line)} bytes more attestations.jsonl exceeds its limit", Limit=limit)
+    if len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL:
+        entries.append({"envelope": line.decode()})
+        return
+    if workdir is None:
+        raise Fail("usage", f"an envelope of {len(line)} bytes does not fit a record: it needs --workdir DIR")
+    path = f"{absolute(workdir)}/statement-{next(_numbers)}"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, line)
+        at = {"file": path, "id": identity(os.fstat(fd)), "offset": 0}
+    finally:
+        os.close(fd)
+    entries.append({"at": at, "size": len(line), "digest": sha256(line)})

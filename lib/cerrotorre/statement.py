@@ -53,6 +53,18 @@ def make(
     )
 
 
+def about(manifest: dict[str, Any], predicate_type: str, predicate: Any) -> bytes:
+    """The bytes of a statement about the image: its one subject is the image, whatever manifest describes it."""
+    return jsonic.canonical(
+        {
+            "_type": STATEMENT,
+            "subject": subjects(manifest, "")[1:],
+            "predicateType": predicate_type,
+            "predicate": predicate,
+        }
+    )
+
+
 def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
     """The two subjects of a bundle signature, in order."""
     named = (("manifest.toml", manifest_digest), (manifest["name"], manifest["image_digest"]))
@@ -61,11 +73,16 @@ def subjects(manifest: dict[str, Any], manifest_digest: str) -> list[Statement]:
 
 def parse(payload: bytes) -> Statement:
     """A statement of its general shape. Raises ValueError (also jsonic.Malformed)."""
-    value = jsonic.parse(payload, len(payload))
-    if not isinstance(value, dict) or value.get("_type") != STATEMENT:
-        raise ValueError("not an in-toto Statement v1")
+    value = shape(jsonic.parse(payload, len(payload)))
     if jsonic.canonical(value) != payload:
         raise ValueError("the statement is not in RFC 8785 canonical form")
+    return value
+
+
+def shape(value: Any) -> Statement:
+    """A value that has the general shape of a Statement v1, in whatever spelling it was. Raises ValueError."""
+    if not isinstance(value, dict) or value.get("_type") != STATEMENT:
+        raise ValueError("not an in-toto Statement v1")
     if not isinstance(value.get("predicateType"), str) or not isinstance(value.get("subject"), list) or not value["subject"]:
         raise ValueError("no predicateType or subject")
     if value.keys() - {"_type", "subject", "predicateType", "predicate"}:

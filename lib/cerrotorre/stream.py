@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from cerrotorre import VERSION, errors, jsonic, times
+from cerrotorre import VERSION, commandline, errors, jsonic, times
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.typed import Any, NoReturn
 
@@ -35,6 +35,9 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
     """
     global _tool, _streams
     _tool, _streams = os.path.basename(sys.argv[0]), streams
+    if not streams:
+        # In the middle of a pipeline there are records, whatever people want to see of them.
+        commandline.json_wanted = _json_wanted
     try:
         if sys.stderr is None:
             # Else every word of complaint would be an exception, and the next file opened would get its descriptor.
@@ -85,8 +88,20 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
     if not in_band or not stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         complain(made)
         if made["finding"] == "usage":
-            _mutter(usage.partition("\n\n")[0] + "\n")
+            _mutter(commandline.synopsis(usage, [argument.encode("utf-8", "replace").decode() for argument in sys.argv[1:]]))
     return int(made["status"])
+
+
+def _json_wanted(configured: bool) -> bool:
+    """Whether CT_FORMAT (--format) asks for JSON; with `auto`, which `ct` sets unless told otherwise, whether config.toml does."""
+    wanted = os.environ.get("CT_FORMAT") or "text"
+    if wanted not in ("text", "json", "auto"):
+        raise Fail("usage", f"CT_FORMAT {wanted!r} is none of text, json, auto")
+    if wanted != "auto" or not configured:
+        return wanted == "json"
+    from cerrotorre import config
+
+    return config.read()["output"].get("format") == "json"
 
 
 def _arguments() -> list[str]:

@@ -1,4 +1,4 @@
-"""Signature suites: which signatures a key makes, all of them required (spec/keys.adoc, "Suites" and "Fingerprints").
+"""Signature suites: which signatures a key makes, all of them required (spec/suites.adoc, "What a suite is"; spec/keys.adoc, "Names").
 
 A key belongs to one suite for life. A suite is a tuple of algorithms, its components, in order; a key of the suite has one
 public key and one seed per component. CT-SIG-01 alone has a backend here: libsodium, through PyNaCl.
