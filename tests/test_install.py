@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docs
 import pytest
 from cerrotorre import VERSION, host
 from conftest import BUILD, ROOT, program
@@ -447,6 +448,18 @@ def test_the_signature_of_an_archive(archive: Path, work: Path) -> None:
     run("sha256sum", "-c", f"{archive.name}.sha256", cwd=archive.parent)
     (work / "changed").write_bytes(archive.read_bytes()[:-1] + b"\1")
     run(*check, work / "changed", status=1)
+
+
+def test_the_page_says_how_to_use_an_archive(archive: Path, work: Path) -> None:
+    there = work / "page"
+    there.mkdir()
+    for path in (archive, Path(f"{archive}.sig"), work / "home-signer/.config/cerro/keys/release.pub"):
+        shutil.copy(path, there)
+    run(BUILD / "bin/ct", "pack", f"oci:{work / 'image'}", "-o", there / "hello.ctp", env={"HOME": str(work / "home-signer")})
+    page = (ROOT / "man/ct-install.7").read_text()
+    block = next(block for block in re.findall(r"^\.Bd [^\n]*\n(.*?)^\.Ed$", page, re.M | re.S) if block.startswith("openssl "))
+    made = run("sh", "-ec", docs.plain(block).replace("0.1.0", VERSION), cwd=there, env={"HOME": str(work / "home-signer")})
+    assert "Verified Successfully" in made.stdout and "is valid" in made.stdout
 
 
 @pytest.mark.parametrize("kind", ["rsa", "encrypted", "missing"])
