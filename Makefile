@@ -3,71 +3,99 @@
 # make test       every test        make check   formatting, lint, types, manual pages
 # make bench      speed, as ratios to peers measured in the same run  [ROWS=pack]
 # make deps       system packages that the tests use (apt or dnf, as root)
-# make install    [PREFIX=/usr/local] [DESTDIR=]
+# make install    [PREFIX=/usr/local] [DESTDIR=]      make uninstall takes it away again
+# make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem] [GLIBC=2.28]
+# make clean      removes build/
+#
+# DEPS=system builds with the distribution's Python packages and without pip; PYTHON= and SYSCONFDIR= are below. What was given when build/
+# was made holds until something else is given, so `sudo make install` installs what `make DEPS=system` built.
 
-PYTHON    ?= python3
 PREFIX    ?= /usr/local
-# The host's policy and trusted keys lie in $(SYSCONFDIR)/cerro. Fixed when built: the environment may not choose it.
-SYSCONFDIR ?= /etc
 BUILD     ?= build
 SHELL     := /bin/sh
+-include $(BUILD)/.settings
+PYTHON    ?= python3
+# locked: those of lib/requirements.txt, installed beside the library. system: the distribution's.
+DEPS      ?= locked
+# The host's policy and trusted keys lie in $(SYSCONFDIR)/cerro. Fixed when built: the environment may not choose it.
+SYSCONFDIR ?= /etc
 
-python    := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) and print(sys.executable)')
-ifeq ($(python),)
-$(error $(PYTHON) is not Python 3.11 or later; say which one with PYTHON=)
+python    := $(shell $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) and print("%s %d.%d" % (sys.executable, *sys.version_info[:2]))')
+ifneq ($(words $(python)),2)
+$(error $(PYTHON) is not Python 3.11 or later, or its name has spaces; say which one with PYTHON=)
+endif
+minor     := $(word 2,$(python))
+python    := $(word 1,$(python))
+ifeq ($(filter locked system,$(DEPS)),)
+$(error DEPS=$(DEPS): it is locked or system)
 endif
 lib       := $(BUILD)/lib/cerro-torre
-tools     := $(notdir $(filter-out tools/ct,$(wildcard tools/ct-*)))
-recipes   := $(notdir $(wildcard lib/commands/*))
-sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard completions/*) $(wildcard spec/*.json) lib/stub.py
+sources   := $(wildcard lib/cerrotorre/*) $(wildcard tools/*) $(wildcard lib/commands/*) $(wildcard man/*) $(wildcard completions/*) $(wildcard spec/*.json) \
+	lib/commands.txt lib/stub.py lib/lay.py lib/bytecode.py
 tested    := PYTHONPATH=$(CURDIR)/$(BUILD)/test CT_BUILD=$(CURDIR)/$(BUILD) $(python) -B
 
-.PHONY: all install test check golden bench demo deps lock clean
+fetch     := sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --no-compile --require-hashes --no-deps \
+	--only-binary :all: -r lib/requirements.txt
+# Of several wheels the one for the oldest glibc; the three names are older than the numbers (PEP 600).
+platforms  = $(foreach tag,1 2010 2014 $(patsubst %,_2_%,$(shell seq 5 $(GLIBC:2.%=%))),--platform manylinux$(tag)_$(shell uname -m))
+
+.PHONY: all install uninstall dist test check golden bench demo deps lock clean FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/.built
 
+# Read above; nothing makes it on its own.
+$(BUILD)/.settings: ;
+
+# `built` is what $(BUILD) was made with.
+settings  := $(DEPS) $(minor) $(python) $(SYSCONFDIR)
+ifneq ($(wordlist 1,3,$(built)),$(DEPS) $(minor) $(python))
+$(BUILD)/.vendor: FORCE
+else ifneq ($(built),$(settings))
+$(BUILD)/.built: FORCE
+endif
+ifneq ($(word 2,$(built)),$(minor))
+othertest := $(BUILD)/.test
+endif
+
+ifeq ($(DEPS),system)
+$(BUILD)/.vendor: pyproject.toml
+	@$(python) -IB lib/dependencies.py check
+	@mkdir -p $(lib)
+	@rm -rf $(lib)/vendor $(othertest)
+	@touch $@
+else
 $(BUILD)/.vendor: lib/requirements.txt
 	@mkdir -p $(lib)
-	rm -rf $(lib)/vendor
+	@rm -rf $(lib)/vendor $(othertest)
 	@echo "installing the locked dependencies into $(lib)/vendor"
-	@sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-action ignore --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all: \
-		--target $(lib)/vendor -r lib/requirements.txt
+	@$(fetch) --target $(lib)/vendor
 	@rm -rf $(lib)/vendor/bin
-	@$(python) -m compileall -q -j 0 --invalidation-mode unchecked-hash $(lib)/vendor
+	@$(python) -B lib/bytecode.py $(lib)/vendor
 	@touch $@
+endif
 
 $(BUILD)/.built: $(BUILD)/.vendor $(sources) Makefile
-	@rm -rf $(BUILD)/bin $(BUILD)/share $(lib)/cerrotorre $(lib)/commands $(lib)/commands.txt
-	@mkdir -p $(BUILD)/bin $(lib)/cerrotorre/tools $(lib)/commands $(lib)/spec $(BUILD)/share/man/man1 $(BUILD)/share/man/man5 $(BUILD)/share/man/man7 \
-		$(BUILD)/share/bash-completion/completions $(BUILD)/share/zsh/site-functions $(BUILD)/share/fish/vendor_completions.d
-	@cp lib/cerrotorre/* $(lib)/cerrotorre/
-	@printf 'SYSCONFDIR = "%s"\n' '$(SYSCONFDIR)' >$(lib)/cerrotorre/built.py
-	@: >$(lib)/cerrotorre/tools/__init__.py
-	@for tool in $(tools); do \
-		module=$$(printf %s "$$tool" | tr - _); \
-		cp tools/$$tool $(lib)/cerrotorre/tools/$$module.py || exit 1; \
-		sed -e 's|@PYTHON@|$(python)|' -e "s|@MODULE@|$$module|" -e "s|@NAME@|$$tool|" lib/stub.py >$(BUILD)/bin/$$tool || exit 1; \
-		chmod 755 $(BUILD)/bin/$$tool; \
-	done
-	@for recipe in $(recipes); do cp lib/commands/$$recipe $(lib)/commands/$$recipe || exit 1; done
-	@cp lib/commands.txt $(lib)/
-	@cp spec/*.json $(lib)/spec/
-	@cp tools/ct $(BUILD)/bin/ct && chmod 755 $(BUILD)/bin/ct
-	@cp completions/ct.bash $(BUILD)/share/bash-completion/completions/ct
-	@cp completions/_ct $(BUILD)/share/zsh/site-functions/
-	@cp completions/ct.fish $(BUILD)/share/fish/vendor_completions.d/
-	@for page in $(wildcard man/*.[157]); do cp $$page $(BUILD)/share/man/man$${page##*.}/ || exit 1; done
-	@$(python) -m compileall -q --invalidation-mode unchecked-hash $(lib)/cerrotorre
+	@$(python) -B lib/lay.py $(BUILD) $(DEPS) '$(SYSCONFDIR)'
+	@printf '%s\n' 'PYTHON ?= $(python)' 'DEPS ?= $(DEPS)' 'SYSCONFDIR ?= $(SYSCONFDIR)' 'built := $(settings)' >$(BUILD)/.settings
 	@touch $@
 
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export DESTDIR := $(DESTDIR)
 install: all
-	@test "$$($(python) -c 'import sys; print(sys.prefix)')" || exit 1
-	mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/share"
-	cp $(BUILD)/bin/* "$(DESTDIR)$(PREFIX)/bin/"
-	rm -rf "$(DESTDIR)$(PREFIX)/lib/cerro-torre"
-	cp -R $(lib) "$(DESTDIR)$(PREFIX)/lib/cerro-torre"
-	cp -R $(BUILD)/share/* "$(DESTDIR)$(PREFIX)/share/"
+	@$(python) -B lib/install.py install $(BUILD)
+
+uninstall:
+	@$(python) -B lib/install.py uninstall
+
+dist: export SIGN := $(SIGN)
+dist: export SYSCONFDIR := $(SYSCONFDIR)
+dist: all
+	@$(if $(filter system,$(DEPS)),echo 'error: an archive is made of the locked dependencies: make dist DEPS=locked' >&2; exit 64)
+	@rm -rf $(BUILD)/vendor
+	@$(if $(GLIBC),$(fetch) --target $(BUILD)/vendor $(platforms) && rm -rf $(BUILD)/vendor/bin)
+	@$(python) -B lib/dist.py $(if $(GLIBC),$(BUILD),$(lib))/vendor $(BUILD)/dist
+	@rm -rf $(BUILD)/vendor
 
 $(BUILD)/.test: tests/requirements.txt
 	@mkdir -p $(BUILD)
@@ -99,7 +127,7 @@ demo: all
 	@sh tests/demo.sh $(BUILD) $(IMAGE)
 
 deps:
-	sh tests/deps.sh
+	sh tests/deps.sh $(python)
 
 # Refreshes both lock files; needs pip-tools.
 lock:

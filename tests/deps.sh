@@ -1,6 +1,7 @@
 #!/bin/sh
-# deps.sh - install the system packages that the tests use. One list: Debian's name, Fedora's name (- where it has none).
+# deps.sh [PYTHON] - install the system packages that the tests use. One list: Debian's name, Fedora's name (- where it has none).
 set -eu
+python=${1-python3} here=$(dirname -- "$0")
 
 packages() {
 	cat <<-'END'
@@ -24,7 +25,11 @@ packages() {
 		strace           strace
 		umoci            -
 		zsh              zsh
+		git              git
+		man-db           man-db
 	END
+	# What DEPS=system builds with.
+	"$python" -B "$here/../lib/dependencies.py" names
 }
 
 [ "$(id -u)" = 0 ] || { printf 'error: installing packages needs root\nhint: sudo make deps\n' >&2; exit 69; }

@@ -30,7 +30,7 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "distribution", "images", "keychange",
+        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "distribution", "host", "images", "keychange",
         "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },

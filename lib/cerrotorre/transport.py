@@ -108,7 +108,9 @@ class Transport:
 
     def _body(self, response: Any, limit: int, host: str, until: float, whole: bool) -> bytes:
         parts, size = [], 0
-        while part := response.read1(CHUNK):
+        # urllib3 before 2 has no read1.
+        read = getattr(response, "read1", response.read)
+        while part := read(CHUNK):
             parts.append(part)
             size += len(part)
             if size > limit:
@@ -123,7 +125,7 @@ class Transport:
         from urllib3 import exceptions
 
         for kind, words in (
-            (exceptions.NameResolutionError, "its name is not known"),
+            (getattr(exceptions, "NameResolutionError", ()), "its name is not known"),
             (exceptions.ConnectTimeoutError, f"no connection within {self._timeout:g} s"),
             (exceptions.ReadTimeoutError, f"no answer within {self._timeout:g} s"),
             (exceptions.NewConnectionError, "no connection"),
