@@ -105,7 +105,7 @@ def pack(work, server, *options, status=0, image=None, **env):
         let(work, server.host)
     image = image or f"{server.host}/a/app:1"
     made = run(work, "pack", "--json", *options, image, "-o", "x.ctp", status=status, **env)
-    assert [path.name for path in work.iterdir() if path.name.startswith(".ct-pack")] == []
+    assert [path.name for path in work.iterdir() if path.name.startswith(".ct.")] == []
     if status:
         assert not (work / "x.ctp").exists()
         return made.stderr

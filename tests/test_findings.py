@@ -176,7 +176,7 @@ cp -R "{where}/image" "${{last#dir:}}"
 """)
     (where / "skopeo").chmod(0o755)
     path = {"PATH": f"{where}:{world.env['PATH']}"}
-    return world.run("ct-oci2ctp", "--workdir", world.new("fetched"), "registry.example/app:1", env=path)
+    return world.run("ct-oci2ctp", "--no-attached", "--workdir", world.new("fetched"), "registry.example/app:1", env=path)
 
 
 def _attached(world, status):

@@ -404,5 +404,8 @@ def test_every_flipped_bit_of_a_statement_is_found(packages: int, tmp_path: Path
         (tmp_path / names[-1]).write_bytes(rebuilt(raw, {"attestations.jsonl": bytes(data)}))
     found = verdicts(names, env=env, cwd=tmp_path)
     assert {verdict["status"] for verdict in found} == {2, 10}
-    expected = {"signature-invalid", "attestations-malformed", "keyid-mismatch" if packages == 1 else "attestation-removed"}
+    # A key id that is no longer of our form is a hint, and then the line is not the one that the bundle's signer listed.
+    expected = {"signature-invalid", "attestations-malformed", "attestation-removed"}
+    if packages == 1:
+        expected.add("keyid-mismatch")
     assert {verdict["finding"] for verdict in found} == expected

@@ -293,7 +293,9 @@ def test_an_interrupted_fetch_leaves_nothing(registry, home):
         [CT, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp"],
         cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while not any(name.startswith(".ct-pack") for name in left(home)):
+    until = time.monotonic() + 20
+    while not any(name.startswith(".ct.") for name in left(home)):
+        assert time.monotonic() < until and child.poll() is None
         time.sleep(0.01)
     time.sleep(0.3)
     # As a terminal's ^C does: to the whole group.

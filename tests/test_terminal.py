@@ -315,7 +315,7 @@ def test_verify_shows_a_bar(columns: int, place: Path) -> None:
         assert at.wait() == 0
         drawn, verdict = at.text().rsplit("\r", 1)
         assert "%|" in drawn and all(width(line) < columns for line in bars(drawn))
-        assert verdict.startswith(f"{COLOUR}32m✓") and screen(at.text(), 200)[0] == "✓ - is valid"
+        assert verdict.startswith(f"{COLOUR}32m✓") and screen(at.text(), 200)[0] == "✓ standard input is valid"
     # Not on a standard error that is a pipe, even if standard output is the terminal.
     with console(place, "verify", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE) as at:
         feed(at, data)
@@ -360,7 +360,7 @@ def test_work_goes_on_where_the_terminal_is_gone(place: Path) -> None:
         at.process.stdin.write(data[6 << 20 :])
         at.process.stdin.close()
         assert at.process.wait(timeout=30) == 0
-    assert (place / "said").read_text().startswith("✓ - is valid")
+    assert (place / "said").read_text().startswith("✓ standard input is valid")
 
 
 # -- colours and widths ------------------------------------------------------------------------------------------------------
