@@ -22,7 +22,7 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
         "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
@@ -30,7 +30,7 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "distribution", "host", "images", "keychange",
+        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "distribution", "host", "images", "interrupt", "keychange",
         "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },

@@ -10,13 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from cerrotorre import VERSION, commandline, errors, jsonic, times
+from cerrotorre import VERSION, commandline, errors, jsonic, records, times
 from cerrotorre.errors import Fail, Finding
+from cerrotorre.records import BUNDLE, END, ERROR, Record
 from cerrotorre.typed import Any, NoReturn
 
-Record = dict[str, Any]
-
-BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
 MAX_LINE = 16 << 20
 PIPE = 64 << 10
 MAX_NAME = 64 << 10
@@ -199,7 +197,7 @@ def line() -> bytes:
     return text
 
 
-def records() -> Iterator[Record]:
+def arriving() -> Iterator[Record]:
     """The bundle and error records of standard input; error records pass through `emit` by whoever reads them.
 
     Raises Fail pipeline-broken where the end is missing or counts otherwise, record-malformed for anything unknown.
@@ -221,32 +219,10 @@ def records() -> Iterator[Record]:
             return
         if kind not in (BUNDLE, ERROR):
             raise Fail("record-malformed", f"line {count + 1}: not a record this tool knows")
-        check_shape(record)
+        records.check_shape(record)
         count += 1
         yield record
     raise Fail("pipeline-broken", f"the stream stopped after {count} records, without its end")
-
-
-def check_shape(record: Record) -> None:
-    """Findings decide statuses, so they must be findings. Raises Fail record-malformed."""
-    findings = record.get("findings", []) if record["record"] == BUNDLE else [record.get("finding")]
-    if not isinstance(findings, list) or not isinstance(record.get("passed", {}), dict):
-        raise Fail("record-malformed", "findings or passed is not of its type")
-    for made in findings:
-        if not (
-            isinstance(made, dict)
-            and type(made.get("status")) is int
-            and made["status"] in errors.STATUSES
-            and made.get("check") in errors.CHECKS
-            and isinstance(made.get("finding"), str)
-            and isinstance(made.get("summary"), str)
-            and isinstance(made.get("context"), dict)
-            and isinstance(made.get("why"), str)
-            and isinstance(made.get("try"), list)
-            # A finding of the catalogue has the catalogue's status and check: no hand may make a note of a refusal.
-            and errors.CATALOGUE.get(made["finding"], (made["status"], made["check"]))[:2] == (made["status"], made["check"])
-        ):
-            raise Fail("record-malformed", "a finding is not of its shape")
 
 
 def emit(record: Record) -> None:
@@ -258,14 +234,14 @@ def emit(record: Record) -> None:
         made = errors.finding("too-large", f"its record does not fit a line of {MAX_LINE} bytes", Limit=MAX_LINE)
         if record["record"] != BUNDLE or len(record["bundle"]) > MAX_NAME:
             raise Fail("too-large", "a record does not fit a line", Limit=MAX_LINE)
-        record = new(record["bundle"])
-        add(record, made)
+        record = records.new(record["bundle"])
+        records.add(record, made)
         text = jsonic.dump(record)
     # In place: a copy of a long record would be as long.
     text += "\n"
     write(text)
     _written += 1
-    _statuses.append(status_of(record))
+    _statuses.append(records.status_of(record))
 
 
 def end() -> None:
@@ -274,56 +250,26 @@ def end() -> None:
     sys.stdout.flush()
 
 
-def status_of(record: Record) -> int:
-    made = record["finding"] if record["record"] == ERROR else errors.verdict(record.get("findings", []))
-    return made["status"] if made else 0
-
-
-def new(bundle: str) -> Record:
-    """An empty record of a bundle."""
-    return {"record": BUNDLE, "bundle": bundle, "passed": {}, "findings": []}
-
-
-def add(record: Record, made: Finding) -> None:
-    """Append a finding, with the bundle's name first in its context."""
-    made["context"] = {"Bundle": record.get("bundle", "?"), **made["context"]}
-    record.setdefault("findings", []).append(made)
-
-
 def guarded(record: Record, work: Callable[[Record], None]) -> None:
     """Do the work of one bundle; whatever it trips on becomes a finding of that bundle, and the stream goes on."""
     try:
         work(record)
     except Fail as fail:
-        add(record, fail.finding)
+        records.add(record, fail.finding)
     except BrokenPipeError:
         raise
     except OSError as error:
         # What could not be read is a Fail already.
-        add(record, errors.finding("file-unwritable", error.strerror or str(error)))
+        records.add(record, errors.finding("file-unwritable", error.strerror or str(error)))
     except Exception as error:
         trace()
-        add(record, errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}"))
-
-
-def disown(record: Record, check: str, *members: str) -> None:
-    """Drop what an earlier hand wrote into this tool's own members, and its claim that the check was passed."""
-    record.setdefault("passed", {}).pop(check, None)
-    for member in members:
-        record.pop(member, None)
-
-
-def need(record: Record, *checks: str) -> None:
-    """Raise Fail not-passed unless each of these checks has said that the bundle passed it."""
-    for check in checks:
-        if record.get("passed", {}).get(check) is not True:
-            raise Fail("not-passed", f"nothing said that {check} passed", Check=check)
+        records.add(record, errors.finding("internal", f"{_tool}: {type(error).__name__}: {error}"))
 
 
 def source(names: list[str], work: Callable[[Record], None]) -> None:
     """Write a record for each name: what a source does."""
     for name in names:
-        record = new(name)
+        record = records.new(name)
         guarded(record, work)
         emit(record)
     end()
@@ -334,16 +280,11 @@ def filter(check: str, work: Callable[[Record], None], *, go_on: bool = False) -
 
     Raises Fail for what the tool cannot go on from, which `run` passes on in band.
     """
-    for record in records():
-        if record["record"] == BUNDLE and not stopped(record, check, go_on=go_on):
+    for record in arriving():
+        if record["record"] == BUNDLE and not records.stopped(record, check, go_on=go_on):
             guarded(record, work)
         emit(record)
     end()
-
-
-def stopped(record: Record, check: str, *, go_on: bool = False) -> bool:
-    """Whether the record is past judging at `check`. Without a good structure nothing else can be judged."""
-    return any(errors.stops(made, "structure" if go_on else check) for made in record.get("findings", []))
 
 
 def only(work: Callable[[Record], None], check: str) -> Record:
@@ -351,61 +292,14 @@ def only(work: Callable[[Record], None], check: str) -> Record:
 
     What failed on the way, in band or in the record, is in the `findings` of what is returned.
     """
-    arrived = list(records())
+    arrived = list(arriving())
     failed = [record for record in arrived if record["record"] == ERROR]
     if failed:
-        return {**new(""), "findings": [failed[0]["finding"]]}
+        return {**records.new(""), "findings": [failed[0]["finding"]]}
     if len(arrived) != 1:
         raise Fail("usage", f"one bundle is written at a time, and {len(arrived)} arrived")
     record = arrived[0]
-    if not stopped(record, check):
+    if not records.stopped(record, check):
         guarded(record, work)
-    _statuses.append(status_of(record))
+    _statuses.append(records.status_of(record))
     return record
-
-
-def interruptible() -> None:
-    """Let SIGTERM and SIGHUP end the tool as SIGINT does, so that what it began is cleaned up; and so does the end of `ct`."""
-    import signal
-
-    numbers = [
-        number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
-    ]
-
-    def interrupt(*_: object) -> None:
-        # One is enough: a second may not keep anything from being cleaned up.
-        for number in numbers:
-            signal.signal(number, lambda *_: None)
-        raise KeyboardInterrupt
-
-    for number in numbers:
-        signal.signal(number, interrupt)
-    ct = os.environ.get("CT_PID", "")
-    if ct.isascii() and ct.isdecimal() and len(ct) < 9:
-        _end_with(int(ct))
-
-
-def _end_with(process: int) -> None:
-    """Interrupt this tool when the process ends: a signal to `ct` alone reaches none of its tools."""
-    import select
-    import signal
-    from _thread import get_ident, start_new_thread
-
-    try:
-        fd = os.pidfd_open(process)
-    except ProcessLookupError:
-        raise KeyboardInterrupt from None
-    except (OSError, AttributeError):
-        # No Linux, or a sandbox that does not allow it.
-        return
-    ended = select.poll()
-    ended.register(fd, select.POLLIN)
-    main = get_ident()
-
-    def wait() -> None:
-        # What another thread catches does not wake the main one out of a read.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        ended.poll()
-        signal.pthread_kill(main, signal.SIGTERM)
-
-    start_new_thread(wait, ())

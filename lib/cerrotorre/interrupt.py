@@ -1,0 +1,47 @@
+"""Signals: what a tool has begun is cleaned up, whoever ended it (decision 0021)."""
+
+import os
+import select
+import signal
+from _thread import get_ident, start_new_thread
+
+
+def arm() -> None:
+    """Let SIGTERM and SIGHUP end the tool as SIGINT does, so that what it began is cleaned up; and so does the end of `ct`."""
+    numbers = [
+        number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+    ]
+
+    def interrupt(*_: object) -> None:
+        # One is enough: a second may not keep anything from being cleaned up.
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+    ct = os.environ.get("CT_PID", "")
+    if ct.isascii() and ct.isdecimal() and len(ct) < 9:
+        _end_with(int(ct))
+
+
+def _end_with(process: int) -> None:
+    """Interrupt this tool when the process ends: a signal to `ct` alone reaches none of its tools."""
+    try:
+        fd = os.pidfd_open(process)
+    except ProcessLookupError:
+        raise KeyboardInterrupt from None
+    except (OSError, AttributeError):
+        # No Linux, or a sandbox that does not allow it.
+        return
+    ended = select.poll()
+    ended.register(fd, select.POLLIN)
+    main = get_ident()
+
+    def wait() -> None:
+        # What another thread catches does not wake the main one out of a read.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        ended.poll()
+        signal.pthread_kill(main, signal.SIGTERM)
+
+    start_new_thread(wait, ())
