@@ -10,6 +10,8 @@ from cerrotorre import canon, config, content, dsse, foreign, keystore, oci, ref
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
+from cerrotorre.manifest import fits_inline
+from cerrotorre.records import Record
 from cerrotorre.transport import TooLarge
 from cerrotorre.typed import Any
 
@@ -21,12 +23,9 @@ MAX_DOCUMENT, MAX_FETCHED = 32 << 20, 64 << 20
 # Each of these is a finding, and a record is one line.
 MAX_NAMED = 512
 # As ct-open puts lines into records (spec/records.adoc, "attestations").
-INLINE_LINE, INLINE_ALL = 64 << 10, 4 << 20
 COSIGN = (".sig", ".att", ".sbom")
 EMPTY = "application/vnd.oci.empty.v1+json"
 _REFERENCE = "vnd.docker.reference."
-
-Record = dict[str, Any]
 
 
 def collect(record: Record, directory: str) -> None:
@@ -281,7 +280,7 @@ def _fill(record: Record, groups: list[list[bytes]], directory: str) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         for group in groups:
             for number, line in enumerate(group):
-                if len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL:
+                if fits_inline(len(line), inline):
                     inline += len(line)
                     record["attestations"].append({"evidence" if number else "envelope": line.decode()})
                 else:

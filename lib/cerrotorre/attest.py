@@ -6,13 +6,12 @@ A pending statement lies in a record as {"predicate_type", "at", "size", "digest
 import os
 
 from cerrotorre import jsonic, predicate, schema, statement
-from cerrotorre.content import Files, absolute, locate, read
+from cerrotorre.content import absolute, locate, read_one
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
 from cerrotorre.recorded import is_at
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
-
-Record = dict[str, Any]
 
 MAX_DOCUMENT = 64 << 20
 MAX_PENDING = 16
@@ -82,12 +81,7 @@ def _bytes(at: dict[str, Any], size: int) -> bytes:
         raise Fail(
             "too-large", f"'{at['file']}' is {size} bytes, more than {MAX_DOCUMENT}", File=at["file"], Limit=MAX_DOCUMENT
         )
-    files = Files()
-    try:
-        return read(at, size, files)
-    finally:
-        # Raises too, if the file changed meanwhile.
-        files.close()
+    return read_one(at, size)
 
 
 def _predicate(kind: str, data: bytes, name: str, image: Any) -> Any:

@@ -10,11 +10,9 @@ from cerrotorre import canonread, dsse, manifest, tarball
 from cerrotorre.content import CHUNK, Entry, identity, open_file, read_exactly
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, finding
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
 
-Record = dict[str, Any]
-
-INLINE_LINE, INLINE_ALL = 64 << 10, 4 << 20
 # A record's line is at most 16 MiB, and the envelopes of a piped bundle must fit in it escaped.
 PIPE_ALL = 6 << 20
 HEAD = 32 << 10
@@ -202,7 +200,7 @@ def _attestations(reader: FileReader | PipeReader, size: int) -> list[Entry]:
     inline = 0
     for number, line in enumerate(lines, 1):
         kind, _ = dsse.parse_line(line, number)
-        if piped or (len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL):
+        if piped or (manifest.fits_inline(len(line), inline)):
             entries.append({kind: line.decode()})
             inline += len(line)
         else:

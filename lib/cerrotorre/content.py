@@ -111,6 +111,15 @@ def read(at: Entry, size: int, files: Files) -> bytes:
     return b"".join(parts)
 
 
+def read_one(at: Entry, size: int) -> bytes:
+    """All the bytes of one small thing in a file. Raises Fail file-changed too, if the file is another by then."""
+    files = Files()
+    try:
+        return read(at, size, files)
+    finally:
+        files.close()
+
+
 def read_exactly(fd: int, size: int) -> bytes:
     """Exactly so many bytes of a pipe. Raises Fail truncated."""
     whole = bytearray(size)

@@ -41,7 +41,7 @@ class Repository:
     ) -> None:
         self.host, self.path, self._insecure, self._realms, self._env = host, path, insecure, realms, env
         self._transport = transport or Transport(env)
-        self._verified = not any(match_registry(pattern, f"{host}/{path}") for pattern in insecure)
+        self._verified = not self._is_insecure(host)
         self._host = DOCKER_HOST if host == DOCKER else host
         self._base = f"https://{self._host}" if self._verified else ""
         self._authorization = ""

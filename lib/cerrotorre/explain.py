@@ -2,10 +2,9 @@
 
 from cerrotorre import dsse, predicate, report, statement
 from cerrotorre.palette import Palette
+from cerrotorre.records import Record
 from cerrotorre.text import shown, size, with_names
 from cerrotorre.typed import Any
-
-Record = dict[str, Any]
 
 _STATUS = {"valid": "ok", "unknown": "~", "invalid": "x"}
 # What a rule that passed means, where the pattern that admitted it tells the rest.

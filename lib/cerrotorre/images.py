@@ -9,7 +9,6 @@ from cerrotorre.errors import Fail, Finding
 from cerrotorre.typed import Any
 
 REF_NAME = "org.opencontainers.image.ref.name"
-FULL_NAME = "io.containerd.image.name"
 
 
 class Source:
@@ -99,6 +98,8 @@ def read_whole(path: str, limit: int) -> bytes:
     fd = content.open_file(path)
     try:
         return content.read_up_to(fd, limit)
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
     finally:
         os.close(fd)
 

@@ -6,9 +6,7 @@ from cerrotorre import manifest, recorded, sinks, tarball
 from cerrotorre.content import Entry, Files, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.newfile import NewFile
-from cerrotorre.typed import Any
-
-Record = dict[str, Any]
+from cerrotorre.records import Record
 
 
 class Layout:

@@ -39,6 +39,11 @@ _IMAGE = {"media_type", "size", "platforms", "created", "config", "layers"}
 _CONTENT = {"digest", "media_type", "role", "size"}
 
 
+def fits_inline(size: int, before: int) -> bool:
+    """Whether a line of attestations.jsonl travels in the record itself, where `before` bytes of them do (spec/records.adoc)."""
+    return size <= 64 << 10 and before + size <= 4 << 20
+
+
 def is_name(text: object) -> bool:
     """The grammar of `name`: no segment `.`, `..` or `.git`, and not `manifest.toml` (spec/bundle.adoc)."""
     if not isinstance(text, str) or not NAME.fullmatch(text) or text == "manifest.toml":

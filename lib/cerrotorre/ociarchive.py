@@ -1,7 +1,5 @@
 """An OCI layout in a tar: read where it lies, so that a record can say where in the archive each blob is."""
 
-import os
-
 from cerrotorre import content, images
 from cerrotorre.digest import is_digest
 from cerrotorre.errors import Fail
@@ -91,14 +89,7 @@ class Archive(images.Source):
         if name not in self._members:
             raise self._bad(f"it holds no {name}, so it is no OCI archive")
         offset, size = self._members[name]
-        fd = content.open_file(self._file)
-        try:
-            data = os.pread(fd, min(size, limit), offset)
-        except OSError as error:
-            raise Fail("file-unreadable", f"'{self._file}': {error.strerror}", File=self._file) from None
-        finally:
-            os.close(fd)
-        return data
+        return content.read_one({"file": self._file, "id": self._id, "offset": offset}, min(size, limit))
 
     def bytes_of(self, digest: str, limit: int) -> bytes:
         name = "blobs/" + digest.replace(":", "/", 1)

@@ -4,10 +4,8 @@ import re
 
 from cerrotorre import canon, images, manifest, oci, platforms
 from cerrotorre.errors import Fail, finding
+from cerrotorre.records import Record
 from cerrotorre.reference import parse
-from cerrotorre.typed import Any
-
-Record = dict[str, Any]
 
 
 def name_version(root: oci.Descriptor, base: str, named: str) -> tuple[str, str]:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from cerrotorre import canonread, dsse, jsonic, manifest, statement
-from cerrotorre.content import Files, read
+from cerrotorre.content import read_one
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
-
-Record = dict[str, Any]
 
 
 def derive(record: Record) -> tuple[dict[str, Any], str, list[tuple[str, bytes]]]:
@@ -87,11 +86,7 @@ def attestation_line(entry: Any) -> bytes:
         raise Fail("record-inconsistent", "an entry of `attestations`")
     if not 0 <= entry["size"] <= manifest.MAX_ATTESTATIONS:
         raise Fail("record-inconsistent", "an entry of `attestations`")
-    files = Files()
-    try:
-        line = read(entry["at"], entry["size"], files)
-    finally:
-        files.close()
+    line = read_one(entry["at"], entry["size"])
     if sha256(line) != entry.get("digest"):
         raise Fail(
             "record-inconsistent",

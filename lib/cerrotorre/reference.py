@@ -68,18 +68,6 @@ def normalise(text: str) -> str:
     return spell(parse(text))
 
 
-def familiar(text: str) -> str:
-    """The short spelling that people type: `nginx:1.26` for `docker.io/library/nginx:1.26`. Raises Fail reference."""
-    reference = parse(text)
-    full = spell(reference)
-    if reference["host"] != DOCKER:
-        return full
-    short = full.removeprefix(DOCKER + "/")
-    official = short.removeprefix("library/")
-    # Without `library/` the rest must still read as a path: a name of one component, and no more.
-    return official if official != short and "/" not in reference["path"].removeprefix("library/") else short
-
-
 def is_host(component: str) -> bool:
     """Whether the first component of a reference is a host: it has a dot or a colon, or is `localhost` (Docker's rule)."""
     return "." in component or ":" in component or component == "localhost"

@@ -17,7 +17,7 @@ class Remote:
     """One repository of a registry; documents are read by digest and checked."""
 
     def __init__(self, reference: dict[str, Any], insecure: list[str], directory: str) -> None:
-        self.reference, self.directory = reference, directory
+        self.directory = directory
         self.repository = f"{reference['host']}/{reference['path']}"
         self.insecure = insecure
         self.known: dict[str, bytes] = {}

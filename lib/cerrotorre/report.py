@@ -3,10 +3,9 @@
 from cerrotorre import errors, jsonic
 from cerrotorre.errors import Finding
 from cerrotorre.palette import Palette
+from cerrotorre.records import Record
 from cerrotorre.text import hidden, shown, with_names
 from cerrotorre.typed import Any
-
-Record = dict[str, Any]
 
 PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content")
 # What a proposed command is for, where the command does not say it.

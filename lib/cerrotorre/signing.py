@@ -1,19 +1,13 @@
 """Making a bundle signature and putting it into a record."""
 
 import os
-from itertools import count
 
 from cerrotorre import attest, canon, dsse, manifest, recorded, statement, suites, times
-from cerrotorre.bundle import INLINE_ALL, INLINE_LINE
 from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
-
-Record = dict[str, Any]
-
-# Of the files that this process writes into a workdir.
-_numbers = count(1)
 
 
 def expiry(text: str | None) -> str | None:
@@ -88,12 +82,12 @@ def _append(record: Record, line: bytes, workdir: str | None) -> None:
     if size > manifest.MAX_ATTESTATIONS or len(entries) >= manifest.MAX_LINES:
         limit = f"{manifest.MAX_ATTESTATIONS} bytes, {manifest.MAX_LINES} lines"
         raise Fail("too-large", f"with a line of {len(line)} bytes more attestations.jsonl exceeds its limit", Limit=limit)
-    if len(line) <= INLINE_LINE and inline + len(line) <= INLINE_ALL:
+    if manifest.fits_inline(len(line), inline):
         entries.append({"envelope": line.decode()})
         return
     if workdir is None:
         raise Fail("usage", f"an envelope of {len(line)} bytes does not fit a record: it needs --workdir DIR")
-    path = f"{absolute(workdir)}/statement-{next(_numbers)}"
+    path = f"{absolute(workdir)}/{sha256(line).removeprefix('sha256:')}.jsonl"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         write_all(fd, line)

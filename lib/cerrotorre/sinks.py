@@ -6,9 +6,9 @@ from cerrotorre import bundle, manifest, oci, recorded
 from cerrotorre.content import CHUNK, Entry, Files, Job, mismatch, move, read
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
 
-Record = dict[str, Any]
 Progress = Callable[[int], object] | None
 
 DOCUMENTS = ("index", "manifest", "config")

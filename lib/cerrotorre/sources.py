@@ -121,7 +121,7 @@ def _plain_tar(path: str, workdir: str | None) -> str:
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise Fail("image-unavailable", f"'{path}' is damaged gzip: {error}", File=path) from None
     except OSError as error:
-        raise Fail("file-unwritable", f"cannot write '{copy}': {error.strerror}", File=copy) from None
+        raise Fail("file-unwritable", f"cannot unpack '{path}' into '{copy}': {error.strerror}", File=copy) from None
     return copy
 
 

@@ -208,7 +208,7 @@ def _context(host: str, verified: bool, env: Mapping[str, str]) -> Any:
     # Where OpenSSL was built to look, and not where the environment says: it does not choose whom to trust (decision 0017).
     _, file, _, hashed = get_default_verify_paths()
     context.load_verify_locations(file if os.path.exists(file) else None, hashed)
-    directory = certs_directory(host, env)
+    path = directory = certs_directory(host, env)
     try:
         for name in sorted(os.listdir(directory)) if directory else ():
             path = os.path.join(str(directory), name)

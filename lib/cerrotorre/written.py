@@ -2,7 +2,7 @@
 
 from cerrotorre import attest, dsse, predicate, recorded, report, statement
 from cerrotorre.palette import Palette
-from cerrotorre.report import Record
+from cerrotorre.records import Record
 from cerrotorre.text import shown, size
 
 LEFT_BEHIND = "attachment-left-behind"
