@@ -5,7 +5,7 @@
 # make deps       system packages that the tests use (apt or dnf, as root)
 # make install    [PREFIX=/usr/local] [DESTDIR=]      make uninstall takes it away again
 # make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem] [GLIBC=2.28]
-# make clean      removes build/
+# make clean      removes build/            make help       prints this
 #
 # DEPS=system builds with the distribution's Python packages and without pip; PYTHON= and SYSCONFDIR= are below. What was given when build/
 # was made holds until something else is given, so `sudo make install` installs what `make DEPS=system` built.
@@ -39,7 +39,7 @@ fetch     := sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-ac
 # Of several wheels the one for the oldest glibc; the three names are older than the numbers (PEP 600).
 platforms  = $(foreach tag,1 2010 2014 $(patsubst %,_2_%,$(shell seq 5 $(GLIBC:2.%=%))),--platform manylinux$(tag)_$(shell uname -m))
 
-.PHONY: all install uninstall dist test check golden bench demo deps lock clean FORCE
+.PHONY: all help install uninstall dist test check golden bench demo deps lock clean FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/.built
@@ -135,6 +135,9 @@ lock:
 		--no-annotate --no-header --strip-extras -o lib/requirements.txt pyproject.toml
 	$(python) -m piptools compile -q --upgrade --extra test --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-annotate --no-header --strip-extras -o tests/requirements.txt pyproject.toml
+
+help:
+	@sed -n '/^# /!q; s/^# //p' Makefile
 
 clean:
 	rm -rf $(BUILD)

@@ -15,9 +15,9 @@ _ct_state() { # STATE
 	'ct key delete') options='--yes --help --color= --format=' operands='key' ;;
 	'ct key default') options='--help --color= --format=' operands='key' ;;
 	'ct key') options='--help --color= --format=' below='generate list show import trust export delete default' ;;
-	'ct pack') options='-k --no-sign --expires --sbom --provenance --no-attached --platform --name --version --json -q -o --help --color= --format=' operands='image' ;;
-	'ct sign') options='-k --expires --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
-	'ct attest') options='-k --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
+	'ct pack') options='-k --passphrase-file --passphrase-fd --no-sign --expires --sbom --provenance --no-attached --platform --name --version --json -q -o --help --color= --format=' operands='image' ;;
+	'ct sign') options='-k --passphrase-file --passphrase-fd --expires --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
+	'ct attest') options='-k --passphrase-file --passphrase-fd --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
 	'ct verify') options='-v --all --json --policy --expect --at --help --color= --format=' operands='bundle' ;;
 	'ct explain') options='--signers --layers --json --policy --at --list --help --color= --format=' operands='bundle finding' ;;
 	'ct policy init') options='--yes --policy --help --color= --format=' ;;
@@ -58,11 +58,11 @@ _ct_value() { # STATE OPTION
 	case $1:$2 in
 	*:--color) kind='words:auto|always|never' ;;
 	*:--format) kind='words:text|json' ;;
-	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key import:--id' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--expires' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at') kind='none' ;;
+	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key import:--id' | 'ct pack:--passphrase-fd' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--passphrase-fd' | 'ct sign:--expires' | 'ct attest:--passphrase-fd' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at') kind='none' ;;
 	'ct keygen:--suite' | 'ct key generate:--suite') kind='words:CT-SIG-01' ;;
 	'ct keygen:--output' | 'ct key generate:--output' | 'ct-oci2ctp:--workdir' | 'ct-sign:--workdir') kind='dir' ;;
 	'ct keygen:--profile' | 'ct key generate:--profile') kind='words:interactive|moderate|high' ;;
-	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key export:-o' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file') kind='file' ;;
+	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key export:-o' | 'ct pack:--passphrase-file' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--passphrase-file' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct attest:--passphrase-file' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file') kind='file' ;;
 	'ct pack:-k' | 'ct sign:-k' | 'ct attest:-k' | 'ct-sign:-k') kind='key' ;;
 	'ct pack:--platform' | 'ct-oci2ctp:--platform') kind='words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all' ;;
 	'ct pack:-o' | 'ct sign:-o' | 'ct-write:-o') kind='bundle' ;;

@@ -3,7 +3,13 @@
 set -eu
 PATH=$(cd "$1" && pwd)/bin:$PATH
 python=$(sed -n '1s/^#!\([^ ]*\).*/\1/p' "$1/bin/ct-open")
-image=${2-} here=$(cd "$(dirname "$0")" && pwd)
+# A relative path in IMAGE is meant from here, and what follows happens elsewhere.
+case ${2-} in
+oci:/* | oci-archive:/* | docker-archive:/* | dir:/*) image=$2 ;;
+oci:* | oci-archive:* | docker-archive:* | dir:*) image=${2%%:*}:$PWD/${2#*:} ;;
+*) image=${2-} ;;
+esac
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
