@@ -469,6 +469,45 @@ def test_a_mistake_shows_the_usage_that_was_meant(home: Path, words: list[str], 
     assert said in errors and unsaid not in errors.partition("usage:")[2]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "a subcommand is missing\n"),
+        (["{0}x"], "no subcommand '{0}x'; did you mean {0}?\n"),
+        (["\u00a7"], "no subcommand '\u00a7'\n"),
+        (["{0}", "--policy-of"], "unknown option --policy-of\n"),
+        (["{0}", "{other}"], "{0} takes no {other}\n"),
+        (["{other}", "{0}"], "{0} takes no {other}\n"),
+        (["{0}", "a", "b"], "{0}: unexpected operand 'b'\n"),
+        (["{0}", "--", "a", "-b"], "{0}: unexpected operand '-b'\n"),
+        (["{0}"], "{0}: an operand is missing\n"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("tool", "name", "other"), [("key", "trust", "-v"), ("policy", "add-registry", "--yes"), ("config", "unset", "--json")]
+)
+def test_every_tool_with_subcommands_says_a_mistake_alike(
+    home: Path, tool: str, name: str, other: str, words: list[str], said: str
+) -> None:
+    errors = ct(home, tool, *[word.format(name, other=other) for word in words], status=64).stderr
+    assert ": error: " + said.format(name, other=other) in errors, errors
+    assert errors.count("usage:") == 1
+
+
+def test_options_of_subcommands() -> None:
+    commands: dict[str, commandline.Subcommand] = {
+        "list": (len, "v json", 0, 0),
+        "export": (max, "o= output= public", 1, 2),
+        "set": (min, "", 2, 1000),
+    }
+    assert commandline.subcommand(["list", "-v"], commands) == (len, {"v": ""}, [])
+    # Before, between and after; what follows an option that takes a value is its value, whatever it looks like.
+    for argv in (["-o", "list", "export", "--public", "a", "b"], ["export", "a", "-olist", "b", "--public"]):
+        assert commandline.subcommand(argv, commands) == (max, {"o": "list", "public": ""}, ["a", "b"])
+    assert commandline.subcommand(["export", "--output=x", "--", "--public"], commands) == (max, {"output": "x"}, ["--public"])
+    assert commandline.subcommand(["set", *"abc"], commands) == (min, {}, ["a", "b", "c"])
+
+
 def test_the_synopsis_of_every_subcommand() -> None:
     usage = "usage: t one [--a]\n             [--b]\n       t two\n       t one --other\n\nText.\n"
     assert commandline.synopsis(usage, []) == usage.partition("\n\n")[0] + "\n"

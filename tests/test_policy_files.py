@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cerrotorre import places, policycheck, policyfile, policyread
+from cerrotorre import places, policyask, policycheck, policyfile, policyread
 from cerrotorre.errors import Fail
 from conftest import BUILD, ROOT
 
@@ -342,6 +342,30 @@ def test_init_asks_at_the_terminal(home: Path) -> None:
     policy = json.loads((home / "policy.json").read_text())
     assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice"]
     assert policy["registries"] == {"allowed": ["docker.io/library/*", "ghcr.io"]}
+
+
+def test_questions_are_asked_until_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answered(*answers: bytes | None) -> None:
+        left = list(answers)
+        asked.clear()
+        monkeypatch.setattr(policyask.terminal, "ask", lambda question: (asked.append(question), left.pop(0))[1])
+
+    answered(b"perhaps", b" N ", b"", b"Yes")
+    keys = [{"key_id": name, "fingerprint": "SHA256:"} for name in ("alice", "bob", "carol")]
+    assert policyask.signers(keys) == keys[1:]
+    assert ["alice" in question for question in asked] == [True, True, False, False] and asked[1].startswith("Answer y or n. ")
+    answered(b"ghcr.io a\x1b|b", b" ghcr.io  quay.io/* ")
+    assert policyask.registries() == ["ghcr.io", "quay.io/*"]
+    assert len(asked) == 2 and "a\\x1b|b" in asked[1] and "\x1b" not in asked[1]
+    answered(b"")
+    assert policyask.registries() == []
+    for ask in (lambda: policyask.signers(keys), policyask.registries):
+        answered(None)
+        with pytest.raises(Fail) as caught:
+            ask()
+        assert caught.value.finding["finding"] == "usage" and "--yes" in str(caught.value)
 
 
 def test_additions_keep_what_is_there(home: Path) -> None:

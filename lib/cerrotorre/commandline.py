@@ -7,6 +7,8 @@ from cerrotorre.errors import Fail
 
 # {"k": value, "json": ""} under the names given, without dashes.
 Options = dict[str, str]
+# What does it, given its options and operands; its options, as in "id= o= v json"; the least and the most operands.
+Subcommand = tuple[Callable[..., int | None], str, int, int]
 
 # Whether --json is to be taken as given where a tool knows it, the configuration being asked too or not; `stream.run` says how.
 json_wanted: Callable[[bool], bool] | None = None
@@ -44,11 +46,36 @@ def _parse(argv: list[str], short: str, long: list[str], operands: int | None = 
     return {name.lstrip("-"): value for name, value in found}, rest
 
 
-def parse_mixed(argv: list[str], short: str, long: list[str], *, configured: bool = True) -> tuple[Options, list[str]]:
-    """As `parse`, with options after operands too, as people type them; after `--` there are operands only.
+def subcommand(
+    argv: list[str], commands: dict[str, Subcommand], *, configured: bool = True
+) -> tuple[Callable[..., int | None], Options, list[str]]:
+    """What does the subcommand that is named, with its options and operands. Raises Fail usage.
 
-    Unless `configured`, the configuration is not asked for the output format: for what must work where it is malformed.
+    Options may stand anywhere, as people type them; after `--` there are operands only. Unless `configured`, the configuration
+    is not asked for the output format: for what must work where it is malformed.
     """
+    # Whether an option takes a value must be known before the subcommand is: an option means the same in all of them.
+    known = sorted({option for _, options, _, _ in commands.values() for option in options.split()})
+    found, words = _mixed(argv, known)
+    if not words:
+        raise Fail("usage", "a subcommand is missing")
+    name, operands = words[0], words[1:]
+    if name not in commands:
+        raise Fail("usage", f"no subcommand {name[:40]!r}{_meant(name, list(commands))}")
+    work, options, least, most = commands[name]
+    own = options.split()
+    if stray := found.keys() - {option.rstrip("=") for option in own}:
+        raise Fail("usage", f"{name} takes no {'-' if len(min(stray)) == 1 else '--'}{min(stray)}")
+    if len(operands) < least:
+        raise Fail("usage", f"{name}: an operand is missing")
+    if len(operands) > most:
+        raise Fail("usage", f"{name}: unexpected operand {operands[most][:40]!r}")
+    return work, _formatted(found, own, configured), operands
+
+
+def _mixed(argv: list[str], known: list[str]) -> tuple[Options, list[str]]:
+    short = "".join(option.replace("=", ":") for option in known if len(option.rstrip("=")) == 1)
+    long = [option for option in known if len(option.rstrip("=")) > 1]
     end = argv.index("--") if "--" in argv else len(argv)
     found: Options = {}
     operands: list[str] = []
@@ -58,7 +85,15 @@ def parse_mixed(argv: list[str], short: str, long: list[str], *, configured: boo
         found |= more
         operands += rest[:1]
         rest = rest[1:]
-    return _formatted(found, long, configured), operands + argv[end + 1 :]
+    return found, operands + argv[end + 1 :]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    # Only a mistake costs this import.
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower()[:40], known, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def synopsis(usage: str, arguments: list[str]) -> str:

@@ -7,7 +7,8 @@ is ever replaced. An interruption leaves no temporary file.
 import os
 import re
 
-from cerrotorre import keyfile, keystore, owned, places, privatekey, suites, times
+from cerrotorre import config, keyfile, keystore, owned, places, privatekey, suites, times
+from cerrotorre.commandline import Options
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.keystore import Key
@@ -80,18 +81,41 @@ def _refuse_second(key_id: str, components: list[str]) -> None:
             raise Fail("key-exists", f"the key store has {what}: '{key['path']}'", Fingerprint=key["fingerprint"])
 
 
-def new_id(wanted: str | None, created: str, expires: str | None) -> str:
-    """The id of a new key: the one wanted, else USER-YEAR. Raises Fail usage for what is no id, or no expiry after `created`."""
-    if wanted is not None and not keyfile.is_id(wanted):
-        raise Fail("usage", f"not a key id: {wanted[:80]!r}")
+def wanted(options: Options, created: str) -> dict[str, Any]:
+    """What `generate` is to make by the options of `ct key generate`: its arguments but for the passphrase.
+
+    Whatever can be wrong with them is said here, before somebody types a passphrase for nothing. Raises Fail usage, key-exists,
+    config-malformed and what `suites.components` raises.
+    """
+    key_id, expires, output = options.get("id"), options.get("expires"), options.get("output")
+    suite_id = options.get("suite") or config.read()["defaults"].get("suite", suites.DEFAULT)
+    profile = options.get("profile", "interactive")
+    key_id = suggested_id(created[:4]) if key_id is None else _usable_id(key_id)
     if expires is not None:
-        try:
-            end = keyfile.check_expiry(expires)
-        except Fail as fail:
-            raise Fail("usage", str(fail)) from None
-        if end <= times.epoch(created):
-            raise Fail("usage", f"--expires {expires} is not after {created}")
-    return wanted or suggested_id(created[:4])
+        _check_later(expires, created)
+    suites.components(suite_id)
+    if profile not in privatekey.PROFILES:
+        raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
+    if "no-password" in options and options.keys() & {"passphrase-fd", "passphrase-file", "profile"}:
+        raise Fail("usage", "--no-password goes with no passphrase and no profile")
+    refuse_taken(key_id, output)
+    made = {"key_id": key_id, "suite_id": suite_id, "created": created}
+    return made | {"expires": expires, "profile": profile, "output": output}
+
+
+def _usable_id(text: str) -> str:
+    if not keyfile.is_id(text):
+        raise Fail("usage", f"not a key id: {text[:80]!r}")
+    return text
+
+
+def _check_later(expires: str, created: str) -> None:
+    try:
+        end = keyfile.check_expiry(expires)
+    except Fail as fail:
+        raise Fail("usage", str(fail)) from None
+    if end <= times.epoch(created):
+        raise Fail("usage", f"--expires {expires} is not after {created}")
 
 
 def suggested_id(year: str) -> str:
@@ -164,6 +188,13 @@ def _write_all(files: list[tuple[str, bytes, int]]) -> None:
         for path in written:
             _remove(path)
         raise
+
+
+def named(key: keyfile.Public, key_id: str | None) -> keyfile.Public:
+    """An imported key under the id given, else under its own. Raises Fail usage if there is neither, or what is given is no id."""
+    if key_id is None and key["key_id"] is None:
+        raise Fail("usage", "the key names no id; give it one with --id")
+    return key | {"key_id": _usable_id(key["key_id"] if key_id is None else key_id)}
 
 
 def add_public(key: keyfile.Public, *, trust: bool) -> str:
