@@ -116,4 +116,23 @@ is 0 'no colour but on a terminal' ct verify a.ctp
 hasnt "$(printf '\033')"
 is 0 'NO_COLOR' env NO_COLOR=1 ct --color=auto verify a.ctp
 is 64 'no such colour' ct --color=pink verify a.ctp
+has '--color=auto, --color=always or --color=never' "$err"
+is 64 'no such format' ct --format=yaml verify a.ctp
+has '--format=text or --format=json' "$err"
+is 64 'no such format in the environment' env CT_FORMAT=yaml ct verify a.ctp
+has 'CT_FORMAT is text or json, not yaml' "$err"
+is 64 'letters exchanged' ct kye
+has 'did you mean ct key?' "$err"
+is 64 'a letter missing' ct plicy
+has 'did you mean ct policy?' "$err"
+is 64 'nothing near' ct launch
+hasnt 'did you mean' "$err"
+is 0 'ct help TOOL' ct help ct-open
+has 'usage: ct-open'
+cp a.ctp held.ctp
+for command in "sign held.ctp" "attest held.ctp" "pack oci:image"; do
+	# shellcheck disable=SC2086
+	is 11 "$command: nowhere to write" ct $command --sbom x -o nowhere/x.ctp
+	has "cannot write 'nowhere/x.ctp': there is no directory 'nowhere/'" "$err"
+done
 plan
