@@ -88,8 +88,8 @@ has 'encrypted'
 is 0 'CT_PASSPHRASE_FILE' env CT_PASSPHRASE_FILE=pass ct sign -k locked -o e.ctp unsigned.ctp
 is 0 'which is valid' ct verify e.ctp
 printf 'wrong\n' >wrong
-is 0 'the passphrase of a file' ct sign --passphrase-file pass -k locked -o f.ctp unsigned.ctp
-is 0 'the passphrase of a descriptor' sh -c 'ct sign --passphrase-fd=3 -k locked -o f.ctp unsigned.ctp 3<pass'
+is 0 'the passphrase of a file' ct sign --passphrase-file pass -k locked -o e1.ctp unsigned.ctp
+is 0 'the passphrase of a descriptor' sh -c 'ct sign --passphrase-fd=3 -k locked -o e2.ctp unsigned.ctp 3<pass'
 is 13 'a wrong passphrase file' ct sign --passphrase-file wrong -k locked -o f.ctp unsigned.ctp
 is 13 'a wrong passphrase' env CT_PASSPHRASE_FILE=wrong ct sign -k locked -o f.ctp unsigned.ctp
 is 11 'no passphrase file' env CT_PASSPHRASE_FILE=absent ct sign -k locked -o f.ctp unsigned.ctp
