@@ -97,7 +97,7 @@ child = subprocess.Popen(["ct", "pack", "oci:../huge", "-o", "new.ctp"], start_n
 time.sleep(0.25)
 # The terminal's signal goes to the whole process group.
 os.killpg(child.pid, getattr(signal, "SIG" + sys.argv[1]))
-sys.exit(0 if child.wait() not in (0, 1, 2) else 1)
+sys.exit(0 if child.wait(60) not in (0, 1, 2) else 1)
 END
 	)
 	status=$?
@@ -112,7 +112,7 @@ import os, signal, subprocess, time
 child = subprocess.Popen(["ct", "pack", "oci:huge", "-o", "to/new.ctp"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 time.sleep(0.25)
 os.killpg(child.pid, signal.SIGTERM)
-child.wait()
+child.wait(60)
 END
 yes 'what is replaced stays whole' [ "$(wc -c <to/new.ctp)" -eq "$SIZE" ]
 yes 'and alone' [ "$(ls -A to)" = new.ctp ]

@@ -15,8 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-# Nothing here takes longer, on the slowest machine.
-PATIENCE = 30.0
+from processes import PATIENCE
 
 
 class Console:
@@ -91,9 +90,24 @@ class Console:
         until = time.monotonic() + PATIENCE
         while not (found := re.compile(pattern.encode()).search(self.seen, after)):
             ended = self.process.poll() is not None
-            if not self.read(0 if ended else 0.1) and (ended or time.monotonic() > until):
+            more = self.read(0 if ended else 0.1)
+            if (ended and not more) or time.monotonic() > until:
                 raise AssertionError(f"{pattern!r} was not shown, status {self.process.poll()}: {self.seen[-3000:]!r}")
         return found.end()
+
+    def converse(self, *answers: tuple[str, str]) -> int:
+        """Type each answer when its question (as it is, no pattern) is shown; then the program's exit status."""
+        asked = 0
+        for question, answer in answers:
+            asked = self.expect(re.escape(question), after=asked)
+            self.type(answer)
+        return self.wait()
+
+    def settle(self, quiet: float = 0.0) -> None:
+        """Take what is shown until nothing more comes for so long."""
+        until = time.monotonic() + PATIENCE
+        while self.read(quiet):
+            assert time.monotonic() < until, f"it does not stop to show: {self.seen[-3000:]!r}"
 
     def wait(self) -> int:
         """The program's exit status, what it still shows being read."""
@@ -101,8 +115,7 @@ class Console:
         while self.process.poll() is None:
             self.read(0.02)
             assert time.monotonic() < until, f"it does not end: {self.seen[-3000:]!r}"
-        while self.read(0):
-            pass
+        self.settle()
         return self.process.returncode
 
     def echoes(self) -> bool:

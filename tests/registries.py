@@ -9,12 +9,12 @@ import re
 import ssl
 import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from conftest import program
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from processes import PATIENCE, await_, end
 
 MANIFEST, INDEX = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
 DSSE = "application/vnd.dsse.envelope.v1+json"
@@ -44,8 +44,11 @@ def certificates(directory):
 
 
 @contextlib.contextmanager
-def docker_registry(work, tls=None, users=None):
-    """Run docker-registry, which has no referrers API; gives host:port. `users` is an htpasswd file, `tls` a server.pem."""
+def docker_registry(work, tls=None, users=None, validation=None):
+    """Run docker-registry, which has no referrers API; gives host:port.
+
+    `users` is an htpasswd file, `tls` a server.pem, `validation` that section of its configuration.
+    """
     serve = program("docker-registry", "registry")
     work.mkdir(exist_ok=True)
     http_ = {"addr": "127.0.0.1:0"}
@@ -59,20 +62,20 @@ def docker_registry(work, tls=None, users=None):
     }
     if users:
         config["auth"] = {"htpasswd": {"realm": "test", "path": str(users)}}
+    if validation:
+        config["validation"] = validation
     (work / "config.yml").write_text(json.dumps(config))
     with open(work / "log", "w") as log:
         server = subprocess.Popen([serve, "serve", work / "config.yml"], stdout=log, stderr=log)
     try:
-        for _ in range(200):
-            if found := re.search(r"listening on (127\.0\.0\.1:\d+)", (work / "log").read_text()):
-                break
-            assert server.poll() is None, (work / "log").read_text()
-            time.sleep(0.05)
-        assert found, (work / "log").read_text()
-        yield found[1]
+        listening = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+        try:
+            await_(lambda: listening.search((work / "log").read_text()), "the registry's address", of=server)
+        except AssertionError as error:
+            raise AssertionError((work / "log").read_text()) from error
+        yield listening.search((work / "log").read_text())[1]
     finally:
-        server.terminate()
-        server.wait()
+        end(server)
 
 
 class Client:
@@ -85,9 +88,9 @@ class Client:
 
     def send(self, method, path, body=None, **headers):
         made = (
-            http.client.HTTPSConnection(self.host, context=self.context)
+            http.client.HTTPSConnection(self.host, context=self.context, timeout=PATIENCE)
             if self.context
-            else http.client.HTTPConnection(self.host)
+            else http.client.HTTPConnection(self.host, timeout=PATIENCE)
         )
         made.request(method, path, body, {**self.headers, **{key.replace("_", "-"): value for key, value in headers.items()}})
         answer = made.getresponse()

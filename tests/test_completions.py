@@ -298,8 +298,7 @@ def test_typed_at_a_prompt(shell: str, place: Path) -> None:
         for typed, _ in TYPED:
             for part in re.findall(r"[^\t]+\t?", typed):
                 at.type(part)
-                while at.read(0.3):
-                    pass
+                at.settle(0.3)
             at.type("\n")
         at.type("exit\n")
         at.wait()

@@ -1,14 +1,9 @@
 """`ct config`: what it shows, what it finds, and that a change changes nothing else. And what the settings do to other commands."""
 
-import fcntl
 import json
-import os
-import pty
 import re
 import stat
 import subprocess
-import termios
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +12,7 @@ import pytest
 from cerrotorre import commandline, config, configedit
 from cerrotorre.errors import Fail
 from cerrotorre.settings import SETTINGS
+from console import Console
 from images import Layout, single
 from small import BIN, environment, pair, run, tool
 
@@ -549,48 +545,19 @@ def test_what_stands_on_standard_input_is_called_that(place: Path) -> None:
     assert json.loads(made.stdout)["bundle"] == "-"
 
 
-def conversation(command: list[str], env: dict[str, str], answers: list[tuple[str, str]]) -> tuple[int, str]:
-    """(status, all that was said) of a command at a terminal of its own; each answer is typed once its question has come."""
-    ours, theirs = pty.openpty()
-
-    def session() -> None:
-        os.setsid()
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
-    process = subprocess.Popen(command, env=env, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=session)
-    os.close(theirs)
-    said, new = "", ""
-    waiting = [*answers]
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            more = os.read(ours, 4096).decode()
-        except OSError:
-            break
-        said, new = said + more, new + more
-        if waiting and waiting[0][0] in new:
-            new = ""
-            # The question drops what was typed before it; it is asked once its last character is there.
-            time.sleep(0.05)
-            os.write(ours, waiting.pop(0)[1].encode() + b"\n")
-    os.close(ours)
-    assert waiting == [], said
-    return process.wait(60), said
-
-
 def test_an_answer_that_is_none_is_asked_for_again(home: Path) -> None:
     pair(home, "alice")
     pair(home, "bob")
     answers = [
-        ("alice", "maybe"),
-        ("Answer y or n.", "yes"),
-        ("bob", "q"),
-        ("Answer y or n.", "no"),
-        ("which registries?", "docker.io/* a;b {c}"),
-        ("these: a;b, {c}", "docker.io/*"),
+        ("alice", "maybe\n"),
+        ("Answer y or n.", "yes\n"),
+        ("bob", "q\n"),
+        ("Answer y or n.", "no\n"),
+        ("which registries?", "docker.io/* a;b {c}\n"),
+        ("these: a;b, {c}", "docker.io/*\n"),
     ]
-    status, said = conversation([str(BIN / "ct"), "policy", "init"], environment(home), answers)
-    assert status == 0, said
+    with Console(BIN / "ct", "policy", "init", env=environment(home), cwd=home) as at:
+        assert at.converse(*answers) == 0, at.text()
     policy = json.loads((home / "policy.json").read_text())
     assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice"]
     assert policy["registries"] == {"allowed": ["docker.io/*"]}

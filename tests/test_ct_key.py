@@ -3,15 +3,14 @@
 import contextlib
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import time
 
 import pytest
 from conftest import BUILD, ROOT
+from console import Console
 
 TOOL = str(BUILD / "bin" / "ct-key")
 CREATED = "2026-11-22T10:31:00Z"
@@ -48,21 +47,9 @@ def plain(key):
 
 def at_terminal(home, *arguments, answers):
     """Run ct-key at a terminal of its own: (exit status, everything shown). `answers` are (prompt, answer) in order."""
-    child, terminal = pty.fork()
-    if not child:
-        os.execve(TOOL, [TOOL, *arguments], {"HOME": str(home), "LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "1795343460"})
-    shown, waiting, deadline = b"", list(answers), time.monotonic() + 30
-    while time.monotonic() < deadline and select.select([terminal], [], [], 30)[0]:
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:
-            break
-        shown += more
-        if waiting and shown.endswith(waiting[0][0].encode()):
-            os.write(terminal, waiting.pop(0)[1].encode())
-    os.close(terminal)
-    assert not waiting, shown
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode().replace("\r\n", "\n")
+    env = {"HOME": str(home), "LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "1795343460"}
+    with Console(TOOL, *arguments, env=env, cwd=home) as at:
+        return at.converse(*answers), at.text()
 
 
 def store(home):

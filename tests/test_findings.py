@@ -9,7 +9,6 @@ import pty
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import alter
@@ -20,6 +19,7 @@ import record
 import registries
 from cerrotorre import errors, jsonic
 from conftest import BUILD
+from processes import PATIENCE, stalled
 
 BIN = BUILD.resolve() / "bin"
 AT = "2027-01-01"
@@ -436,8 +436,13 @@ def test_every_finding_has_a_fixture():
 
 def test_every_status_is_reached(world):
     reached = {errors.CATALOGUE[slug][0] for slug in FIXTURES}
-    child = subprocess.Popen(["ct-write", "--new", "-o", "x.ctp"], stdin=subprocess.PIPE, cwd=world.directory, env=world.env)
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    reached.add(child.wait())
+    child = subprocess.Popen(
+        ["ct-write", "--new", "-o", "x.ctp"], stdin=subprocess.PIPE, cwd=world.directory, env=world.env, start_new_session=True
+    )
+    try:
+        stalled(child.pid)
+        child.send_signal(signal.SIGINT)
+        reached.add(child.wait(PATIENCE))
+    finally:
+        child.kill()
     assert reached == set(errors.STATUSES)

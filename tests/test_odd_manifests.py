@@ -13,6 +13,7 @@ import images
 import pytest
 from cerrotorre import packing, sources
 from cerrotorre.errors import Fail
+from processes import PATIENCE
 from test_registry import home, left, put, registry, run, served  # noqa: F401
 
 PACKS = "packs"
@@ -154,7 +155,7 @@ def as_directory(layout, root, directory):
 def upload(registry, name, layout, root):  # noqa: F811
     """A layout's blobs and manifests in a registry, the root under the tag `x`: whether it takes them."""
     documents = []
-    with contextlib.closing(http.client.HTTPConnection(registry)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(registry, timeout=PATIENCE)) as connection:
         for path in (layout / "blobs" / "sha256").iterdir():
             data = path.read_bytes()
             if b'"schemaVersion"' in data[:4096]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 from cerrotorre import places, policyask, policycheck, policyfile, policyread
 from cerrotorre.errors import Fail
 from conftest import BUILD, ROOT
+from console import Console
 
 BIN = BUILD / "bin"
 FINGERPRINT = "SHA256:" + "0a" * 32
@@ -323,22 +323,9 @@ def test_init_allows_the_trusted_keys_and_never_overwrites(home: Path) -> None:
 def test_init_asks_at_the_terminal(home: Path) -> None:
     keygen(home, "alice")
     keygen(home, "bob")
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(BIN / "ct-policy-edit", ["ct-policy-edit", "init"], {"CT_HOME": str(home)})
-    said = b""
-    for question, answer in ((b"alice", b"\n"), (b"bob", b"n\n"), (b"registries?", b"docker.io/library/* ghcr.io\n")):
-        while question not in said or not said.endswith(b" "):
-            said += os.read(terminal, 1024)
-        said = b""
-        os.write(terminal, answer)
-    try:
-        while os.read(terminal, 1024):
-            pass
-    except OSError:
-        pass
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    os.close(terminal)
+    answers = [("alice", "\n"), ("bob", "n\n"), ("registries?", "docker.io/library/* ghcr.io\n")]
+    with Console(BIN / "ct-policy-edit", "init", env={"CT_HOME": str(home)}, cwd=home) as at:
+        assert at.converse(*answers) == 0, at.text()
     policy = json.loads((home / "policy.json").read_text())
     assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice"]
     assert policy["registries"] == {"allowed": ["docker.io/library/*", "ghcr.io"]}

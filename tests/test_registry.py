@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import BUILD, program
+from processes import PATIENCE, await_, gone
+from registries import docker_registry
 
 CT = BUILD / "bin" / "ct"
 HERE = Path(__file__).parent
@@ -23,23 +24,9 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a registry of its own, with images a/single:1, a/multi:1 and a/buildkit:1."""
-    serve, skopeo = program("docker-registry", "registry"), program("skopeo")
-    work = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
-    config = {
-        "version": 0.1,
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(work / "data")}},
-        "http": {"addr": host},
-        # As it is, it takes no layers with `urls`.
-        "validation": {"manifests": {"urls": {"allow": [".*"]}}},
-    }
-    (work / "config.yml").write_text(json.dumps(config))
-    server = subprocess.Popen([serve, "serve", work / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(host)
+    skopeo, work = program("skopeo"), tmp_path_factory.mktemp("registry")
+    # As it is, it takes no layers with `urls`.
+    with docker_registry(work, validation={"manifests": {"urls": {"allow": [".*"]}}}) as host:
         for kind in ("labelled", "multi", "buildkit"):
             subprocess.run(["python3", "-B", HERE / "images.py", kind, work / kind], check=True)
             tag = json.loads((work / kind / "index.json").read_text())["manifests"][0]["annotations"][
@@ -51,20 +38,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 [skopeo, "copy", "-q", "--all", "--preserve-digests", "--dest-tls-verify=false", source, target], check=True
             )
         yield host
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def wait_for(host: str) -> None:
-    name, port = host.split(":")
-    for _ in range(200):
-        try:
-            socket.create_connection((name, int(port)), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the registry did not start")
 
 
 @pytest.fixture
@@ -223,7 +196,7 @@ insecure = true
 
 def put(registry, name, data, media_type):
     """A manifest put into a registry as it is: (status, what was said)."""
-    with contextlib.closing(http.client.HTTPConnection(registry)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(registry, timeout=PATIENCE)) as connection:
         connection.request("PUT", f"/v2/{name}", data, {"Content-Type": media_type})
         answer = connection.getresponse()
         return answer.status, answer.read()
@@ -286,21 +259,19 @@ def test_an_interrupted_fetch_leaves_nothing(registry, home):
     tools = home / "home" / "slow"
     tools.mkdir()
     # A skopeo that never comes back.
-    (tools / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tools / "skopeo").write_text(f"#!/bin/sh\n: >'{tools}/fetching'\nexec sleep 60\n")
     (tools / "skopeo").chmod(0o755)
     environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home / "home"), "CT_HOME": str(home / "home")}
     child = subprocess.Popen(
         [CT, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp"],
         cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    until = time.monotonic() + 20
-    while not any(name.startswith(".ct.") for name in left(home)):
-        assert time.monotonic() < until and child.poll() is None
-        time.sleep(0.01)
-    time.sleep(0.3)
+    await_((tools / "fetching").exists, "the fetching", of=child)
+    assert any(name.startswith(".ct.") for name in left(home))
     # As a terminal's ^C does: to the whole group.
     subprocess.run(["kill", "-s", "INT", "--", f"-{child.pid}"], check=True)
     assert child.wait(10) == 130 or child.returncode == -signal.SIGINT
+    gone(child.pid)
     assert left(home) == []
 
 

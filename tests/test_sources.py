@@ -15,6 +15,7 @@ from pathlib import Path
 import images
 import pytest
 from conftest import BUILD, program
+from processes import await_, end, gone
 
 CT = BUILD.resolve() / "bin" / "ct"
 EPOCH = {"SOURCE_DATE_EPOCH": "1700000000"}
@@ -389,15 +390,14 @@ def daemon():
     with open(work / "log", "wb") as log:
         server = subprocess.Popen([serve, *flags], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        for _ in range(600):
-            if server.poll() is not None or b"API listen on" in (work / "log").read_bytes():
-                break
-            time.sleep(0.05)
-        assert server.poll() is None and (work / "s").exists(), (work / "log").read_text()[-2000:]
+        try:
+            await_(lambda: b"API listen on" in (work / "log").read_bytes(), "a daemon that listens", of=server)
+        except AssertionError as error:
+            raise AssertionError((work / "log").read_text()[-2000:]) from error
+        assert (work / "s").exists()
         yield f"unix://{work}/s"
     finally:
-        server.terminate()
-        server.wait()
+        end(server)
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -452,11 +452,11 @@ def test_case_of_a_source_that_looks_like_a_registry():
 
 @pytest.fixture
 def slow(world):
-    """PATH with a skopeo that writes down its process and what it was given, and never comes back."""
+    """PATH with a skopeo that writes down the directory that it was given, and never comes back."""
     tools = world.directory / "home" / "slow"
     tools.mkdir()
     (tools / "skopeo").write_text(
-        f'#!/bin/sh\necho $$ "$TMPDIR" >{tools}/said.new\nmv {tools}/said.new {tools}/said\nexec sleep 60\n'
+        f'#!/bin/sh\necho "$TMPDIR" >{tools}/said.new\nmv {tools}/said.new {tools}/said\nexec sleep 60\n'
     )
     (tools / "skopeo").chmod(0o755)
     (world.directory / "App.tar").write_bytes(bytes(1024))
@@ -468,30 +468,8 @@ def start(world, tools, *words):
         [CT, "pack", "docker-archive:App.tar", *words], cwd=world.directory, start_new_session=True, stdin=subprocess.DEVNULL,
         env=world.env | {"PATH": f"{tools}:{world.env['PATH']}"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 20
-    while not (tools / "said").exists():
-        assert time.monotonic() < deadline and child.poll() is None
-        time.sleep(0.01)
-    process, directory = (tools / "said").read_text().split()
-    return child, int(process), Path(directory)
-
-
-def gone(process):
-    """Whether a process has ended, within five seconds."""
-    for _ in range(100):
-        if not Path(f"/proc/{process}").exists() or " Z " in Path(f"/proc/{process}/stat").read_text():
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def empty(world):
-    """Whether nothing is left, within five seconds."""
-    for _ in range(100):
-        if world.left() == []:
-            return True
-        time.sleep(0.05)
-    return False
+    await_((tools / "said").exists, "the fetching", of=child)
+    return child, Path((tools / "said").read_text().removesuffix("\n"))
 
 
 # An interrupt is the terminal's, which sends it to the group; to `ct` alone it waits for the tools, as with any shell script.
@@ -500,13 +478,14 @@ SIGNALS = [(name, whom) for name in ("INT", "TERM", "HUP", "PIPE", "KILL") for w
 
 @pytest.mark.parametrize(("name", "whom"), [one for one in SIGNALS if one not in (("INT", "ct alone"), ("KILL", "the group"))])
 def test_a_signal_ends_skopeo_and_leaves_nothing(world, slow, name, whom):
-    child, process, directory = start(world, slow, "-o", "x.ctp")
+    child, directory = start(world, slow, "-o", "x.ctp")
     # Its temporary files are in the private directory, which only its owner can enter.
     assert directory.parent == world.directory and directory.stat().st_mode & 0o777 == 0o700
     number = getattr(signal, f"SIG{name}")
     (os.kill if whom == "ct alone" else os.killpg)(child.pid, number)
     assert child.wait(10) == -number
-    assert gone(process) and empty(world)
+    gone(child.pid)
+    await_(lambda: world.left() == [], "an empty directory")
 
 
 def test_a_reader_that_goes_away(world):

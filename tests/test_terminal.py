@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import images
 import pytest
 from conftest import BUILD, LIBRARY, program
 from console import Console, screen, width
+from processes import PATIENCE, alive, await_, gone, stalled, writing
 from small import BIN, run
 
 COLOUR = "\x1b["
@@ -153,8 +155,7 @@ def test_stop_and_continue(place: Path) -> None:
         assert b"it says: echo" in at.seen
         at.type("fg\n")
         asked = at.expect("Passphrase: ", after=len(at.seen))
-        while at.echoes():
-            time.sleep(0.01)
+        await_(lambda: not at.echoes(), "a question without echo", of=at.process)
         at.type("sesame\n")
         at.expect("Again: ", after=asked)
         at.type("sesame\n")
@@ -225,9 +226,8 @@ def step(at: Console, steps: int) -> None:
     for _ in range(steps):
         at.process.stdin.write(b"\n")
         at.process.stdin.flush()
-        assert at.process.stdout.readline()
-        while at.read():
-            pass
+        assert select.select([at.process.stdout], [], [], PATIENCE)[0] and at.process.stdout.readline()
+        at.settle()
 
 
 NAMES = {
@@ -448,27 +448,6 @@ def test_no_width_changes_a_text(words: list[str], place: Path) -> None:
 # -- signals -----------------------------------------------------------------------------------------------------------------
 
 
-def gone(session: int) -> None:
-    """Wait until no process of the session is left."""
-    for _ in range(200):
-        if not (left := alive(session)):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"left running: {left}")
-
-
-def alive(session: int) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(") ")[2].split()
-            if fields[3] == str(session) and fields[0] != "Z":
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.fixture(scope="module")
 def registry(place: Path) -> str:
     """A `skopeo` that begins to fetch and never ends, in front of the PATH."""
@@ -521,12 +500,11 @@ def test_signals(shell: list[str], work: str, group: bool, number: signal.Signal
                 made.stdin.write((place / "large.ctp").read_bytes()[: 3 << 20])
                 made.stdin.flush()
             elif work == "pack":
-                made.stdout.read(1)
-            for _ in range(500):
-                if work != "fetch" or (place / "fetching").exists():
-                    break
-                time.sleep(0.02)
-            time.sleep(0.1)
+                assert select.select([made.stdout], [], [], PATIENCE)[0] and made.stdout.read(1)
+            else:
+                await_((place / "fetching").exists, "the fetching", of=made)
+            # Each of its tools has begun, and waits: for input, a reader, or the registry.
+            stalled(made.pid)
             assert made.poll() is None, made.stderr.read()
             (os.killpg if group else os.kill)(made.pid, number)
             assert made.wait(timeout=10) == -number
@@ -568,28 +546,17 @@ def test_what_is_replaced_stays_whole(number: signal.Signals, place: Path) -> No
     shutil.copy(place / "a.ctp", to / "new.ctp")
     command = [BIN / "ct", "pack", f"oci:{made_of.directory}", "-o", "new.ctp"]
     with subprocess.Popen(command, cwd=to, env=environment(place), start_new_session=True, stderr=subprocess.PIPE) as made:
-        while not writing(made.pid, to):
-            assert made.poll() is None
-            time.sleep(0.001)
-        os.kill(made.pid, number)
-        assert made.wait(timeout=10) == -number
-        gone(made.pid)
+        try:
+            await_(lambda: writing(made.pid, to), "the writing", of=made, pause=0.001)
+            os.kill(made.pid, number)
+            assert made.wait(timeout=10) == -number
+            gone(made.pid)
+        finally:
+            if alive(made.pid):
+                os.killpg(made.pid, signal.SIGKILL)
     assert [path.name for path in to.iterdir()] == ["new.ctp"]
     assert (to / "new.ctp").read_bytes() == (place / "a.ctp").read_bytes()
     shutil.rmtree(made_of.directory)
-
-
-def writing(session: int, directory: Path) -> bool:
-    """Whether a process of the session has a file of the directory open that has no name, or a hidden one."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "stat").read_text().rpartition(") ")[2].split()[3] == str(session):
-                for fd in (entry / "fd").iterdir():
-                    if re.match(re.escape(str(directory)) + r"/(#|\.).*", os.readlink(fd)):
-                        return True
-        except OSError:
-            continue
-    return False
 
 
 @pytest.mark.parametrize("words", [*SHOWN[:8], ["verify", "--json", "a.ctp"], ["pack", "oci:large", "-o", "-"]], ids=" ".join)
