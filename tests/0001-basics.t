@@ -133,6 +133,11 @@ cp a.ctp held.ctp
 for command in "sign held.ctp" "attest held.ctp" "pack oci:image"; do
 	# shellcheck disable=SC2086
 	is 11 "$command: nowhere to write" ct $command --sbom x -o nowhere/x.ctp
-	has "cannot write 'nowhere/x.ctp': there is no directory 'nowhere/'" "$err"
+	has "cannot write 'nowhere/x.ctp': there is no directory './nowhere'" "$err"
 done
+mkdir shared && chmod 777 shared
+is 13 'others could put another image into the private directory' env TMPDIR="$PWD/shared" ct attest --sbom x -o shared/x.ctp held.ctp
+has 'set TMPDIR to a directory of your own' "$err"
+is 11 'which lies elsewhere then' ct attest --sbom x -o shared/x.ctp held.ctp
+has "cannot open 'x'" "$err"
 plan
