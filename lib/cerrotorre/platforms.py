@@ -11,7 +11,8 @@ from cerrotorre.oci import Descriptor, Document, Reader
 # What `uname -m` calls an architecture, and what OCI does, in Go's words (GOARCH).
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i386": "386", "i686": "386"}
 _MACHINES |= {"loongarch64": "loong64"}
-_LINUX = frozenset("386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x sparc64 wasm".split())
+_LINUX = frozenset({"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"})
+_LINUX |= {"ppc64", "ppc64le", "riscv64", "s390x", "sparc64", "wasm"}
 
 
 def candidates(doc: Document, read: Reader, depth: int = 0, seen: set[str] | None = None) -> Iterator[tuple[str, Descriptor]]:
