@@ -104,7 +104,7 @@ refused() { # STATUS KIND SUMMARY
 	empty "$out"
 }
 refused 10 bad-marker 'not an OCI image layout'
-refused 10 bad-empty 'the layout has no such image'
+refused 10 bad-empty 'no such image there'
 refused 10 bad-index-json 'a document of the image is not strict JSON'
 refused 10 bad-case 'a document of the image is not strict JSON'
 refused 10 bad-config-case 'a document of the image is not strict JSON'
@@ -129,7 +129,7 @@ refused 10 bad-depth "the image's documents exceed the limit"
 refused 10 bad-large "the image's documents exceed the limit"
 refused 10 bad-link 'a blob of the image is absent'
 refused 10 bad-platform 'a document of the image is not as it must be'
-is 10 'no layout there' ct pack oci:nowhere -o no.ctp
+is 11 'no layout there' ct pack oci:nowhere -o no.ctp
 is 10 'a file' ct pack oci:single.ctp -o no.ctp
 yes 'nothing was written' [ ! -e no.ctp ]
 is 1 'to standard output, a bad layer' ct pack oci:bad-layer -o -

@@ -160,6 +160,16 @@ def test_refused(text: str) -> None:
     assert caught.value.finding["context"]["Reference"] == text
 
 
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [("Hello:1.0", "hello:1.0"), ("A.io/A/b:A", "A.io/a/b:A"), ("localhost/B:B", "localhost/b:B"), ("Foo..bar", None)],
+)
+def test_lower_case_is_offered(text: str, instead: str | None) -> None:
+    with pytest.raises(Fail) as caught:
+        reference.parse(text)
+    assert caught.value.finding["context"].get("Instead") == instead
+
+
 @given(st.text(max_size=60))
 def test_anything_is_a_reference_or_refused(text: str) -> None:
     try:

@@ -131,14 +131,55 @@ def test_all_platforms(registry, home, kind):
 def test_refusals_leave_nothing(registry, home):
     made = run(home, "pack", f"{registry}/a/absent:1", "-o", "x.ctp", status=12)
     assert "unknown" in made.stderr and "time=" not in made.stderr
+    assert f"no such image there: {registry}/a/absent:1" in made.stderr and "insecure" not in made.stderr
     # A port that was free a moment ago.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"127.0.0.1:{probe.getsockname()[1]}"
-    run(home, "pack", f"{closed}/a/b:1", "-o", "x.ctp", status=12)
+    assert "insecure" not in run(home, "pack", f"{closed}/a/b:1", "-o", "x.ctp", status=12).stderr
     run(home, "pack", f"{registry}/A/upper:1", "-o", "x.ctp", status=64)
     run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", "-k", "nobody", status=13)
     assert left(home) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "at", "code", "said"),
+    [
+        (401, "/v2/a/", "", "skopeo login"),
+        (403, "/v2/a/", "", "skopeo login"),
+        (403, "/v2/a/", "DENIED", "skopeo login"),
+        (403, "/", "", "skopeo login"),
+        (404, "/v2/a/", "NAME_UNKNOWN", "no such image there"),
+        (404, "/v2/a/", "MANIFEST_UNKNOWN", "no such image there"),
+        (404, "/v2/a/", "", "no such image there"),
+        (500, "/v2/a/", "", "skopeo could not get"),
+    ],
+)
+def test_what_a_refusal_means(registry, home, status, at, code, said):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"errors": [{"code": code, "message": "said"}]}).encode() if code else b""
+            self.send_response(status if self.path.startswith(at) else 200)
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{server.server_port}"
+    try:
+        (home / "home" / "config.toml").write_text(f'[registries]\ninsecure = ["{host}"]\n')
+        made = run(home, "pack", f"{host}/a/b:1", "-o", "x.ctp", status=12)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert said in made.stderr and "registries.insecure" not in made.stderr
+    assert (f"skopeo login {host}\n" in made.stderr) == (said == "skopeo login")
 
 
 def registries_conf(home, text):
@@ -150,7 +191,8 @@ def registries_conf(home, text):
 
 def test_tls_is_asked_for_unless_configured(registry, home):
     (home / "home" / "config.toml").unlink()
-    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    assert "speaks plain HTTP" in made.stderr and f"ct config set registries.insecure {registry}\n" in made.stderr
     # Neither skopeo's configuration nor the environment can say otherwise.
     registries_conf(home, f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
     skopeo = ["skopeo", "inspect", "--raw", f"docker://{registry}/a/labelled:1"]
@@ -159,8 +201,10 @@ def test_tls_is_asked_for_unless_configured(registry, home):
     made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12, CONTAINERS_REGISTRIES_CONF=conf)
     assert "HTTPS" in made.stderr
     # Another host's permission is not this one's.
-    (home / "home" / "config.toml").write_text('[registries]\ninsecure = ["localhost", "127.0.0.2", "127.0.0.1:1"]\n')
-    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    (home / "home" / "config.toml").write_text('[registries]\ninsecure = ["localhost", "*.lan", "127.0.0.1:1"]\n')
+    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
+    # What is offered keeps what is set.
+    assert f"registries.insecure localhost '*.lan' 127.0.0.1:1 {registry}\n" in made.stderr
     assert left(home) == []
 
 

@@ -447,6 +447,104 @@ def test_case_of_a_source_that_looks_like_a_registry():
         assert not reference.match_registry(pattern, None)
 
 
+# -- what is told of a slip of the pen ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("nginx.tar", ["there is no file 'nginx.tar' here", "oci-archive:nginx.tar", "docker.io/library/nginx.tar:latest, if"]),
+        ("nginx.tar:1.0", ["there is no file 'nginx.tar' here", "docker.io/library/nginx.tar:1.0, if"]),
+        ("team/app.tar.gz", ["there is no file 'team/app.tar.gz' here", "docker.io/team/app.tar.gz:latest, if"]),
+        ("app.ctp", ["there is no file 'app.ctp' here"]),
+        ("./nosuch.tar", ["there is no file './nosuch.tar' here", "Instead:      oci-archive:./nosuch.tar"]),
+        ("../nosuch", ["there is no '../nosuch' here", "Instead:      oci:../nosuch"]),
+        ("/nosuch/app.tar", ["there is no file '/nosuch/app.tar'\n", "oci-archive:/nosuch/app.tar"]),
+        (".", ["that is a directory", "oci:. or dir:."]),
+        ("./single", ["a layout's directory", "Instead:      oci:./single\n"]),
+        ("./single:1.0", ["a layout's directory", "Instead:      oci:./single:1.0\n"]),
+        ("docker-archvie:app.tar", ["did you mean docker-archive:app.tar?", "docker.io/library/docker-archvie:app.tar, if"]),
+        ("container-storage:app", ["did you mean containers-storage:app?"]),
+        ("docker-deamon:app", ["did you mean docker-daemon:app?"]),
+        ("ocl:hello", ["did you mean oci:hello?"]),
+        ("OCI:hello", ["Instead:      oci:hello\n"]),
+        ("Docker-Archive:Hello.tar", ["Instead:      docker-archive:Hello.tar\n"]),
+        ("docker:dind", ["Instead:      docker.io/library/docker:dind\n"]),
+        ("Team/App:V1", ["Instead:      team/app:V1\n"]),
+    ],
+)
+def test_what_was_hardly_meant_as_a_reference(world, image, said):
+    world.image("single")
+    told = world.pack(image, status=64)
+    assert all(words in told for words in said), told
+    assert world.left() == []
+
+
+def test_what_may_be_meant_as_a_reference():
+    from cerrotorre import sources
+
+    for image in (
+        *("nginx", "nginx:1.26", "team/app:1", "docker.io/library/nginx.tar", "localhost/app.tar", "localhost:5000/app.ctp"),
+        *("ocl:5000/app", "docker.io/library/ocl:hello", "ros:1", "r-base:4", "rust:1", "bash:5", "docker-compose:2", "solr:9"),
+    ):
+        assert sources.parse(image) is None
+
+
+def test_what_is_not_there(world):
+    """A directory or file that does not exist is the same finding wherever it was said to be."""
+    for image in ("oci:nosuch", "oci:nosuch:1.0", "dir:nosuch", "oci-archive:nosuch", "docker-archive:nosuch"):
+        told = world.pack(image, status=11)
+        assert "a file cannot be read" in told and "nosuch': No such file" in told
+    (world.directory / "empty").mkdir()
+    assert "not an OCI image layout" in world.pack("oci:empty", status=10)
+    docker_archive(world)
+    told = world.pack("docker-archive:App.tar:foo", status=10)
+    assert "no such image there" in told and REFERENCE in told and "No descriptor" not in told
+
+
+def test_a_platform_is_shown_as_it_was_typed(world):
+    world.image("single")
+    world.image("multi")
+    for image in ("oci:single", "oci:multi"):
+        told = world.pack(image, "--platform", "linux-arm64", status=64)
+        assert "'linux-arm64'" in told and "linuxarm64" not in told and "Instead:      linux/arm64" in told
+        told = world.pack(image, "--platform", "windows", status=64)
+        assert "'windows'" in told and "linux/windows" not in told and "Instead" not in told
+        told = world.pack(image, "--platform", "linux/vax", status=10)
+        assert "Expected:     linux/vax" in told and "a single image must be for it" in told
+    assert world.pack("oci:multi", "--platform", "aarch64")["image"]["platforms"] == ["linux/arm64"]
+
+
+def test_a_name_that_is_none(world):
+    world.image("single")
+    told = world.pack("oci:single", "--name", "Hello World", status=64)
+    assert (
+        "'Hello World' cannot be" in told and "a-z, 0-9" in told and "Try:                           --name hello-world" in told
+    )
+    told = world.pack("oci:single", "--version", "1 0", status=64)
+    assert "'1 0' cannot be" in told and "A-Z, 0-9" in told and "--version 1-0" in told
+    assert "--name NAME" in world.pack("oci:single", "--name", "...", status=64)
+
+
+def test_an_absent_image_of_a_storage(world):
+    """No path of the private directory is shown, and a name in full as podman gives it is offered."""
+    tools = world.directory / "home" / "odd"
+    tools.mkdir()
+    # As skopeo 1.9 and later say it without XDG_RUNTIME_DIR.
+    store = "[overlay@/home/u/storage+$TMPDIR/storage-run-1000/containers]"
+    name = "docker.io/library/hello:1.0"
+    words = f"initializing source containers-storage:{store}{name}: reference {store}{name} does not resolve to an image ID: x"
+    (tools / "skopeo").write_text(f'#!/bin/sh\necho "time=\\"now\\" level=fatal msg=\\"{words}\\"" >&2\nexit 1\n')
+    (tools / "skopeo").chmod(0o755)
+    path = {"PATH": f"{tools}:{world.env['PATH']}"}
+    told = world.pack("containers-storage:hello:1.0", status=11, **path)
+    assert "storage-run" not in told and ".ct." not in told and f"reference {name} does not" in told
+    assert "containers-storage:localhost/hello:1.0" in told
+    told = world.pack("containers-storage:[vfs@/a+/b]hello:1.0", status=11, **path)
+    assert ".ct." not in told and "containers-storage:[vfs@/a+/b]localhost/hello:1.0" in told
+    assert "localhost/" not in world.pack(f"containers-storage:{name}", status=11, **path)
+
+
 # -- the private directory ---------------------------------------------------------------------------------------------------
 
 

@@ -106,8 +106,17 @@ def read_whole(path: str, limit: int) -> bytes:
 
 def layout(directory: str, wanted: str | None) -> Source:
     """The image of an OCI layout: the one named `wanted`, or the only one. Raises Fail oci-*."""
-    directory = content.absolute(directory)
+    directory = _present(directory)
     return Source(directory, named_image(lambda name, limit: read_whole(f"{directory}/{name}", limit), directory, wanted))
+
+
+def _present(directory: str) -> str:
+    """The absolute path of what is there. Raises Fail file-unreadable."""
+    try:
+        os.stat(directory)
+    except OSError as error:
+        raise Fail("file-unreadable", f"cannot open '{directory}': {error.strerror}", File=directory) from None
+    return content.absolute(directory)
 
 
 def named_image(read: Callable[[str, int], bytes], where: str, wanted: str | None) -> oci.Descriptor:
@@ -142,7 +151,7 @@ def named_image(read: Callable[[str, int], bytes], where: str, wanted: str | Non
 
 def skopeo_directory(directory: str) -> Directory:
     """The image that skopeo put into a directory. Its own mediaType is all that says what it is."""
-    data = read_whole(f"{directory}/manifest.json", oci.MAX_DOCUMENT + 1)
+    data = read_whole(f"{_present(directory)}/manifest.json", oci.MAX_DOCUMENT + 1)
     return Directory(directory, root_descriptor(data))
 
 

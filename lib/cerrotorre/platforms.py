@@ -8,6 +8,12 @@ from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.manifest import PLATFORM
 from cerrotorre.oci import Descriptor, Document, Reader
 
+# What `uname -m` calls an architecture, and what OCI does, in Go's words (GOARCH).
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i386": "386", "i686": "386"}
+_MACHINES |= {"loongarch64": "loong64"}
+_LINUX = frozenset({"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"})
+_LINUX |= {"ppc64", "ppc64le", "riscv64", "s390x", "sparc64", "wasm"}
+
 
 def candidates(doc: Document, read: Reader, depth: int = 0, seen: set[str] | None = None) -> Iterator[tuple[str, Descriptor]]:
     """(platform, descriptor) of every image in an index, nested ones too, in order."""
@@ -70,15 +76,22 @@ def parse(text: str) -> str:
     """The platform that an option names: os/arch[/variant], or `all`; an architecture alone is Linux's. Raises Fail usage."""
     if text == "all":
         return text
-    if "/" not in text and PLATFORM.fullmatch(f"linux/{text}"):
+    if (lower := text.lower()) in _LINUX or lower in _MACHINES:
         return host_platform(text)
     if not PLATFORM.fullmatch(text):
-        raise Fail("usage", f"--platform: {text!r} is not OS/ARCH[/VARIANT], ARCH or all")
+        # Never made into what it might mean: an image could be there for that.
+        parted = re.sub(r"[-_:,]", "/", lower)
+        meant = parted if PLATFORM.fullmatch(parted) and parted.split("/")[1] in _LINUX else None
+        what = "neither an architecture nor " if PLATFORM.fullmatch(f"linux/{text}") else "not "
+        raise Fail(
+            "usage",
+            f"--platform: {text!r} is {what}OS/ARCH[/VARIANT]",
+            Expected="OS/ARCH[/VARIANT], ARCH or all",
+            Instead=meant,
+        )
     return text
 
 
 def host_platform(machine: str) -> str:
     """The platform of a Linux host by its machine name, in OCI's (Go's) words."""
-    names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6", "i386": "386", "i686": "386"}
-    names |= {"ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "loongarch64": "loong64"}
-    return "linux/" + names.get(machine, re.sub(r"[^a-z0-9_]", "", machine.lower()) or "unknown")
+    return "linux/" + _MACHINES.get(machine.lower(), re.sub(r"[^a-z0-9_]", "", machine.lower()) or "unknown")

@@ -38,18 +38,21 @@ def parse(text: str) -> Reference:
     name, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise _bad(text, f"{digest!r} is not a sha256 digest (nor may a host carry a user name)")
-    host, path = _split(name)
+    host, rest = _split(name)
     # A colon after the last slash begins the tag.
-    head, slash, last = path.rpartition("/")
+    head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
     if colon and not _TAG.fullmatch(tag):
         raise _bad(text, f"{tag!r} is not a tag")
     path = head + slash + last
+    lower = path.lower()
+    if path != lower:
+        begin = len(name) - len(rest)
+        instead = text[:begin] + lower + text[begin + len(path) :]
+        raise _bad(text, "a repository is in lower case", instead if _PATH.fullmatch(lower) else None)
     host = DOCKER if host is None else _host(text, host)
     if host == DOCKER and "/" not in path:
         path = "library/" + path
-    if path != path.lower():
-        raise _bad(text, "a repository is in lower case", text.replace(path, path.lower()))
     if not _PATH.fullmatch(path):
         raise _bad(text, f"{path.removeprefix('library/')!r} is not a repository")
     if len(host) + 1 + len(path) > MAX_NAME:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 
 from cerrotorre import images, manifest, oci, platforms, skopeo
 from cerrotorre.errors import Fail, Finding, finding
@@ -11,6 +12,13 @@ from cerrotorre.typed import Any
 _OWN = {manifest.OCI_INDEX: oci.OCI_MANIFEST, oci.DOCKER_INDEX: oci.DOCKER_MANIFEST}
 # What skopeo logs of each registry it asks, a mirror of registries.conf first; the last one answered.
 _ASKED = re.compile(r'Trying to access "([^"]+)"')
+# A registry that skopeo was to ask: where it was led from there is not to be named in the configuration.
+_PLAIN = re.compile(r'registry ([a-z0-9.:\[\]-]+): Get "https://\1/v2/": http: server gave HTTP response to HTTPS client')
+_NOT_THERE = re.compile(r"(?:^|: )(?:manifest unknown|name unknown|not found)\b|StatusCode: 404\b")
+_NOT_ALLOWED = re.compile(
+    r"(?:^|: )(?:unauthorized|denied|authentication required|unable to retrieve auth token)\b"
+    r"|(?:\bStatusCode:|\bstatus(?: code)?(?: from registry)?:?) 40[13]\b"
+)
 
 
 class Remote:
@@ -30,12 +38,7 @@ class Remote:
     def resolve(self, by: str) -> tuple[bytes, dict[str, Any]]:
         """(the raw manifest or index that `:TAG` or `@DIGEST` names, the reference of whoever gave it)."""
         source = f"docker://{self.repository}{by}"
-        data, said = skopeo.run(
-            ["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", source],
-            self.repository + by,
-            "network",
-            self.directory,
-        )
+        data, said = self._run(["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", source], self.repository + by)
         if by.startswith("@"):
             images.check_digest(by[1:], data)
         asked = [match[1] for message in said if (match := _ASKED.fullmatch(message))]
@@ -92,7 +95,29 @@ class Remote:
     def _copy(self, digest: str, directory: str, *more: str) -> None:
         flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *more]
         source = f"docker://{self.repository}@{digest}"
-        skopeo.run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}", "network", self.directory)
+        self._run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}")
+
+    def _run(self, arguments: list[str], subject: str) -> tuple[bytes, list[str]]:
+        """skopeo, with what its refusal means and what to do about it, where that can be told from its words."""
+        try:
+            return skopeo.run(arguments, subject, "network", self.directory)
+        except Fail as fail:
+            words = str(fail.finding["context"].get("Skopeo", "")).replace(subject, "")
+            host = self.repository.partition("/")[0]
+            if fail.finding["finding"] != "network":
+                raise
+            if plain := _PLAIN.search(words):
+                fail.finding["detail"] = f"{plain[1]} speaks plain HTTP, and the configuration does not name it as one that may"
+                # What is set replaces what was there.
+                fail.finding["try"] = [
+                    "ct config set registries.insecure " + " ".join(map(shlex.quote, [*self.insecure, plain[1]]))
+                ]
+            elif _NOT_ALLOWED.search(words):
+                fail.finding["detail"] = f"{host} wants other credentials, or has no such image for you"
+                fail.finding["try"] = [f"skopeo login {host}"]
+            elif _NOT_THERE.search(words):
+                fail.finding["detail"] = f"no such image there: {subject}"
+            raise
 
 
 def fetch(

@@ -43,7 +43,8 @@ def run(arguments: list[str], subject: str, slug: str, directory: str) -> tuple[
         raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
     said = [_message(line) for line in words.decode("utf-8", "replace").strip().splitlines()]
     if child.returncode:
-        last = (said or ["nothing was said"])[-1][:MAX_WORDS]
+        # The private directory is nobody's concern, and will be gone.
+        last = (said or ["nothing was said"])[-1].replace(f"{directory}/", "").replace(directory, "").strip()[:MAX_WORDS]
         if any(word in last for word in _FULL):
             raise Fail("file-unwritable", f"no room for {subject} in '{directory}'", Directory=directory, Skopeo=last)
         raise Fail(slug, f"skopeo could not get {subject}", Reference=subject, Skopeo=last)

@@ -17,6 +17,9 @@ NAMES = ("docker-daemon", "containers-storage")
 _FOREIGN = ("sif", "ostree", "tarball", "docker", "atomic")
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _ENDINGS = re.compile(r"\.(?:ctp|oci|tar|tar\.gz|tgz)\Z")
+# What an operand is called a file by; the rest of these cannot be read, and are still no repositories.
+_FILES = re.compile(r"\.(?:ctp|oci|tar|tar\.(?:bz2|gz|xz|zst)|tgz)\Z")
+_PATHS = re.compile(r"(?:\.{0,2}|~)(?:/|\Z)")
 
 Operand = dict[str, Any]
 
@@ -24,7 +27,8 @@ Operand = dict[str, Any]
 def parse(image: str) -> Operand | None:
     """{"transport", "path", "name"} of an operand, None for a registry reference. `path` is None where none is meant, `name` "".
 
-    Raises Fail reference for what skopeo knows and this does not, and for what can be read in two ways.
+    Raises Fail reference for what skopeo knows and this does not, for what can be read in two ways, and for what was hardly meant
+    as a reference: a path, the name of a file, a transport that is mistyped.
     """
     transport, colon, rest = image.partition(":")
     if colon and transport in PATHS:
@@ -44,20 +48,68 @@ def parse(image: str) -> Operand | None:
     if colon and transport in NAMES:
         store = re.match(r"\[[^\]]*\]", rest) if transport == "containers-storage" else None
         name = rest[store.end() :] if store else rest
-        return {"transport": transport, "path": None, "store": store[0] if store else "", "name": _local_name(image, name)}
+        return {
+            "transport": transport,
+            "path": None,
+            "store": store[0] if store else "",
+            "name": _local_name(image, name),
+            "typed": name,
+        }
     if colon and transport in _FOREIGN:
-        instead = rest.removeprefix("//") if transport == "docker" else f"skopeo copy {image} oci:DIR:TAG"
+        instead = f"skopeo copy {image} oci:DIR:TAG"
+        if transport == "docker":
+            instead = rest[2:] if rest.startswith("//") else f"{reference.DOCKER}/library/{image}"
         raise Fail("reference", f"{transport}: is no source here", Reference=image, Instead=instead)
-    if os.path.exists(f"{image}/oci-layout"):
-        raise Fail("reference", "that is a layout's directory", Reference=image, Instead=f"oci:{image}")
-    if re.search(_ENDINGS, image) and os.path.exists(image):
-        raise Fail(
-            "reference",
-            "that is a file, not a reference",
-            Reference=image,
-            Instead=f"oci-archive:{image} or docker-archive:{image}",
-        )
+    if colon and (meant := _meant(transport, rest)):
+        raise _unmeant(image, f"did you mean {meant}:{rest}?", f"{meant}:{rest}")
+    _refuse_files(image)
     return None
+
+
+def _meant(transport: str, rest: str) -> str | None:
+    """The transport that what stands before the first colon is a misspelling of."""
+    known = (*PATHS, *NAMES)
+    lower = transport.lower()
+    if lower in known:
+        return lower
+    # A host and its port, or a path.
+    if "/" in transport or re.match(r"[0-9]+/", rest):
+        return None
+    # Needed for what goes to a registry only, which takes longer.
+    from difflib import get_close_matches
+
+    # Two letters of three in their order, or all but one or two of the long ones.
+    return next(iter(get_close_matches(lower, known, 1, 0.66 if len(lower) < 5 else 0.85)), None)
+
+
+def _refuse_files(image: str) -> None:
+    """Refuse what reads as a path or as a file's name, whether or not it is there: no registry is asked for it."""
+    path = image if os.path.lexists(image) else image.partition(":")[0]
+    is_path = re.match(_PATHS, image) is not None
+    first, slash, _ = image.partition("/")
+    named = not (slash and reference.is_host(first)) and (re.search(_FILES, image) or re.search(_FILES, path))
+    archive = f"oci-archive:{image} or docker-archive:{image}"
+    if os.path.exists(f"{path}/oci-layout") and (is_path or path == image):
+        raise _unmeant(image, "that is a layout's directory", f"oci:{image}")
+    if os.path.isdir(path) and (is_path or named):
+        raise _unmeant(image, "that is a directory, not a reference", f"oci:{image} or dir:{image}")
+    if os.path.exists(path) and (is_path or re.search(_FILES, path)):
+        raise _unmeant(image, "that is a file, not a reference", archive)
+    if is_path or named:
+        here = "" if path.startswith(("/", "~")) else " here"
+        files = re.search(_FILES, path) is not None
+        raise _unmeant(image, f"there is no {'file ' if files else ''}'{path}'{here}", archive if files else f"oci:{image}")
+
+
+def _unmeant(image: str, detail: str, instead: str) -> Fail:
+    """The refusal of what a registry's reference would allow, and how to say it where one is meant after all."""
+    fail = Fail("reference", detail, Reference=image, Instead=instead)
+    try:
+        fail.finding["try"] = [f"{reference.normalise(image)}, if a repository is called so"]
+    except Fail:
+        # It is none.
+        pass
+    return fail
 
 
 def _local_name(image: str, name: str) -> str:
@@ -139,13 +191,26 @@ def _by_skopeo(operand: Operand, platform: str, workdir: str | None) -> tuple[im
     preserve = ["--preserve-digests"] if transport == "docker-daemon" else []
     chosen = ["--all"] if platform == "all" else []
     command = [*([] if chosen else platforms.override(platform)), "copy", "--quiet", *preserve, *chosen, *flags]
-    skopeo.run(
-        [*command, f"{transport}:{operand['store']}{name}", f"dir:{work}/image"],
-        f"{transport}:{name}",
-        "image-unavailable",
-        work,
-    )
+    place = f"{transport}:{operand['store']}{name}"
+    try:
+        skopeo.run([*command, place, f"dir:{work}/image"], f"{transport}:{name}", "image-unavailable", work)
+    except Fail as fail:
+        if transport == "containers-storage":
+            _explain_storage(fail, operand)
+        raise
     return _labelled(images.skopeo_directory(f"{work}/image")), "" if name.startswith(("@", "sha256:")) else name
+
+
+def _explain_storage(fail: Fail, operand: Operand) -> None:
+    """Leave out of skopeo's words the storage's own directories, and say where podman puts what is built here."""
+    context, name = fail.finding["context"], operand["name"]
+    words = str(context.get("Skopeo", ""))
+    if words and not operand["store"]:
+        context["Skopeo"] = re.sub(r"\[[^\[\]@]*@[^\[\]]*\]", "", words)
+    domain = f"{reference.DOCKER}/"
+    if "not resolve to an image" in words and name.startswith(domain) and not operand["typed"].startswith(domain):
+        local = name.removeprefix(domain).removeprefix("library/")
+        fail.finding["try"] = [f"containers-storage:{operand['store']}localhost/{local}, if it was built here"]
 
 
 def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
