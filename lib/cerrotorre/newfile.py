@@ -121,7 +121,7 @@ def _refuse_planted(path: bytes) -> None:
                 continue
             shared = around.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
             planted = shared and link.st_uid not in (os.geteuid(), around.st_uid)
-            if planted or followed and link.st_uid not in (0, os.geteuid()):
+            if planted or (followed and link.st_uid not in (0, os.geteuid())):
                 raise Fail("not-a-file", f"'{entry}' is another user's symbolic link", File=entry)
             followed = True
     except FileNotFoundError:

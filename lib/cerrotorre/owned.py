@@ -41,10 +41,9 @@ def read(path: str, limit: int, *, guarded: bool = True, forbidden: int = 0o022)
     not-a-file, file-unreadable.
     """
     try:
-        if guarded:
-            # Of a plain file the directory was judged before, unless the caller named it.
-            if stat.S_ISLNK(os.lstat(path).st_mode):
-                _check_way(path)
+        # Of a plain file the directory was judged before, unless the caller named it.
+        if guarded and stat.S_ISLNK(os.lstat(path).st_mode):
+            _check_way(path)
         fd = os.open(path, _FLAGS)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
