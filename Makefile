@@ -3,7 +3,7 @@
 # make test       every test        make check   formatting, lint, types, manual pages
 # make bench      speed, as ratios to peers measured in the same run  [ROWS=pack]
 # make deps       system packages that the tests use (apt or dnf, as root)
-# make install    [PREFIX=/usr/local] [DESTDIR=]      make uninstall takes it away again
+# make install    [PREFIX=/usr/local] [DESTDIR=] [FORCE=1]      make uninstall takes it away again
 # make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem] [GLIBC=2.28]
 # make clean      removes build/            make help       prints this
 #

@@ -6,7 +6,8 @@ usage: install.py install BUILD
 
 DESTDIR and PREFIX are taken from the environment. What was installed is written to lib/cerro-torre/installed, one path a line and relative
 to the prefix: first the directories that were made, which end in a slash, then the files. The next installation and `uninstall` go by that
-list, so nobody else's file is ever touched, and an older version's are all found.
+list, so nobody else's file is ever touched, and an older version's are all found. A file of others in the way is an error before anything
+is written; with FORCE in the environment it is replaced, and ours from then on.
 """
 
 import os
@@ -24,6 +25,14 @@ def install(build: Path, prefix: Path) -> None:
     """Copy bin/, lib/cerro-torre/ and share/ of the build, modes 644 and 755; what an older version alone had is taken away."""
     files = [str(path.relative_to(build)) for part in PARTS for path in sorted((build / part).rglob("*")) if path.is_file()]
     before = listed(prefix)
+    others = (
+        [] if os.environ.get("FORCE") else [name for name in files if name not in before and os.path.lexists(prefix / name)]
+    )
+    if others:
+        named = "".join(f"\n  {prefix / name}" for name in others[:10]) + ("\n  ..." if others[10:] else "")
+        raise SystemExit(
+            f"error: already there, and not of Cerro Torre:{named}\nhint: another PREFIX; or replace them: make install FORCE=1"
+        )
     made = [name for name in before if name.endswith("/") and (prefix / name).is_dir()]
     for name in files:
         for parent in (*reversed(Path(name).parents), Path(name))[1:-1]:
@@ -32,12 +41,19 @@ def install(build: Path, prefix: Path) -> None:
                 (prefix / parent).chmod(0o755)
                 made.append(f"{parent}/")
     remove(prefix, [name for name in before if not name.endswith("/") and name not in files])
+    # Whole before the first file is there, so that after an interruption all are known as ours.
+    write(prefix / LIST, lines([*made, *files]))
     for name in files:
         put(build / name, prefix / name)
     # An older version's directories, if nothing is in them any more.
     prune(prefix, made)
     made = sorted({name for name in made if (prefix / name).is_dir()})
-    write(prefix / LIST, "".join(f"{name}\n" for name in (*made, *files, LIST)))
+    write(prefix / LIST, lines([*made, *files]))
+
+
+def lines(names: list[str]) -> str:
+    """The list of what was installed: these, and itself."""
+    return "".join(f"{name}\n" for name in (*names, LIST))
 
 
 def uninstall(prefix: Path) -> None:

@@ -7,8 +7,10 @@ for python in /usr/bin/python@MINOR@ /usr/local/bin/python@MINOR@; do
 done
 for name in python@MINOR@ python3; do
 	python=$(command -v "$name") || continue
+	# What `.` in PATH finds is another's to choose: it is not even asked.
+	case $python in /*) ;; *) continue ;; esac
 	version=$("$python" -IS -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null 2>/dev/null) || continue
-	case $version:$python in @MINOR@:/*) exec "$python" -IS "$0" "$@" ;; esac
+	case $version in @MINOR@) exec "$python" -IS "$0" "$@" ;; esac
 	found="$found, and $python is $version"
 done
 # Of a pipeline only the last tool speaks: it alone has the descriptor on which a status is said.

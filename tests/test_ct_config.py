@@ -305,6 +305,20 @@ def test_a_link_is_written_through(home: Path, tmp_path: Path) -> None:
     ct(home, "config", "set", "output.color", "never", status=11)
 
 
+def test_another_user_chooses_no_file_that_is_changed(home: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a link away")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (tmp_path / "other.toml").write_text("")
+    (theirs / "config.toml").symlink_to(tmp_path / "other.toml")
+    (home / "config.toml").symlink_to(theirs / "config.toml")
+    os.lchown(theirs / "config.toml", 12345, 12345)
+    os.chown(theirs, 12345, 12345)
+    ct(home, "config", "set", "registries.insecure", "a.example", status=13)
+    assert (tmp_path / "other.toml").read_text() == ""
+
+
 def test_what_somebody_else_writes_meanwhile_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     edited = configedit._edited
     for before in ("", None):

@@ -216,6 +216,50 @@ def test_directories_that_were_there_stay(source: Path, work: Path) -> None:
     assert "PREFIX is not absolute" in make(source, "install", "PREFIX=here", status=2).stderr
 
 
+def test_a_file_of_others_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, prefix = tmp_path / "built", tmp_path / "prefix"
+    for name in ("bin/ct", "bin/ct-open", "lib/cerro-torre/a.py"):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).write_text("ours")
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/ct").write_text("chart-testing")
+    (prefix / "bin/ct-open").symlink_to("nothing")
+    before = snapshot(prefix)
+    monkeypatch.delenv("FORCE", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        install.install(built, prefix)
+    for said in (f"  {prefix}/bin/ct\n", f"  {prefix}/bin/ct-open\n", "make install FORCE=1"):
+        assert said in str(caught.value)
+    assert snapshot(prefix) == before
+    monkeypatch.setenv("FORCE", "1")
+    install.install(built, prefix)
+    assert (prefix / "bin/ct").read_text() == "ours" and not (prefix / "bin/ct-open").is_symlink()
+    # What is ours needs no force.
+    monkeypatch.delenv("FORCE")
+    install.install(built, prefix)
+
+
+def test_an_interrupted_installation_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, prefix = tmp_path / "built", tmp_path / "prefix"
+    for name in ("bin/ct", "lib/cerro-torre/a.py"):
+        (built / name).parent.mkdir(parents=True, exist_ok=True)
+        (built / name).write_text("ours")
+    real = install.put
+
+    def stop(source: Path, path: Path) -> None:
+        real(source, path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(install, "put", stop)
+        with pytest.raises(KeyboardInterrupt):
+            install.install(built, prefix)
+    assert (prefix / "lib/cerro-torre/a.py").exists()
+    install.install(built, prefix)
+    install.uninstall(prefix)
+    assert list(prefix.rglob("*")) == []
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "bin/../../etc/passwd", "etc/passwd", "bin", "", "lib/other/x"])
 def test_a_list_that_names_what_is_not_ours(name: str, tmp_path: Path) -> None:
     listed = tmp_path / install.LIST
@@ -566,6 +610,14 @@ def test_a_python_that_is_found_by_path(unpacked: Path, tmp_path: Path) -> None:
     env = {"PATH": f"{tmp_path / 'other'}:{shells}", "HOME": str(tmp_path)}
     made = run(prefix / "bin/ct", "verify", "x", env=env, status=69)
     assert f"which is not here, and {old} is 3.2" in made.stderr
+    # What lies in the working directory is not run, not even to ask for its version.
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / "python3").write_text(f"#!/bin/sh\n: >{tmp_path}/ran\necho {MINOR}\n")
+    (planted / "python3").chmod(0o755)
+    for first in (".", ""):
+        run(prefix / "bin/ct", "verify", "x", env=env | {"PATH": f"{first}:{shells}"}, cwd=planted, status=69)
+    assert not (tmp_path / "ran").exists()
     (tmp_path / "good" / "python3").symlink_to(sys.executable)
     stale.unlink()
     old.unlink()

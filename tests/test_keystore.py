@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cerrotorre import keychange, keyfile, keystore, passphrase, places, privatekey, suites, terminal
+from cerrotorre import keychange, keyfile, keystore, owned, passphrase, places, privatekey, suites, terminal
 from cerrotorre.errors import Fail
 
 CREATED = "2026-11-22T10:31:00Z"
@@ -244,6 +244,77 @@ def test_a_link_into_a_directory_others_can_write_is_unsafe(store, tmp_path):
     # Sticky: nobody else can replace the file.
     os.chmod(loose, 0o1777)
     assert len(keystore.load()[0]) == 1
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+def test_a_directory_above_that_others_can_write_is_unsafe(store, tmp_path, monkeypatch, mode):
+    above = tmp_path / "above"
+    lay(above / "home" / "cerro" / "trusted", public("a"))
+    monkeypatch.setenv("CT_HOME", str(above / "home" / "cerro"))
+    assert len(keystore.load()[0]) == 1
+    os.chmod(above, mode)
+    with pytest.raises(Fail) as caught:
+        keystore.load()
+    assert caught.value.finding["finding"] == "store-unsafe"
+    assert str(caught.value) == f"'{above}' is writable by others (mode {mode:04o})"
+    assert caught.value.finding["context"] == {"File": str(above), "Try": f"chmod go-w {above}"}
+    # Sticky: only its owner can rename what is in it.
+    os.chmod(above, mode | 0o1000)
+    assert len(keystore.load()[0]) == 1
+    # Nothing is asked of a store that is not there.
+    os.chmod(above, mode)
+    monkeypatch.setenv("CT_HOME", str(above / "home" / "none"))
+    assert keystore.load() == ([], [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a directory away")
+def test_a_directory_above_of_another_user_is_unsafe(store, tmp_path, monkeypatch):
+    above = tmp_path / "above"
+    lay(above / "home" / "cerro" / "trusted", public("a"))
+    monkeypatch.setenv("CT_HOME", str(above / "home" / "cerro"))
+    for mode in (0o755, 0o700, 0o1777):
+        os.chmod(above, mode)
+        os.chown(above, 4711, 4711)
+        assert refused(keystore.load) == ("store-unsafe", 13)
+        os.chown(above, 0, 0)
+        assert len(keystore.load()[0]) == 1
+    # By way of a link, and of `..`, too.
+    os.chown(above, 4711, 4711)
+    (tmp_path / "link").symlink_to("above/home")
+    (tmp_path / "other").mkdir()
+    for way in ("link/cerro", "other/../above/home/cerro"):
+        monkeypatch.setattr(places, "home_dir", lambda env=None, way=way: f"{tmp_path}/{way}")
+        assert refused(keystore.load) == ("store-unsafe", 13), way
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give links away")
+@pytest.mark.parametrize("unsafe", ["link", "directory", "both", "loose", None])
+def test_every_link_of_a_chain_is_judged(store, tmp_path, unsafe):
+    path = lay(store / "trusted", public("a"))
+    kept, between = tmp_path / "kept", tmp_path / "between"
+    kept.mkdir(mode=0o755)
+    between.mkdir(mode=0o755)
+    path.rename(kept / "a.pub")
+    (between / "a.pub").symlink_to("../kept/a.pub")
+    path.symlink_to(between / "a.pub")
+    if unsafe in ("link", "both"):
+        os.lchown(between / "a.pub", 4711, 4711)
+    if unsafe in ("directory", "both"):
+        os.chown(between, 4711, 4711)
+    if unsafe == "loose":
+        os.chmod(between, 0o775)
+    if unsafe:
+        assert refused(keystore.load) == ("store-unsafe", 13)
+    else:
+        assert len(keystore.load()[0]) == 1
+
+
+def test_a_chain_of_links_has_an_end(tmp_path):
+    (tmp_path / "0").write_text("x")
+    for number in range(1, 42):
+        (tmp_path / str(number)).symlink_to(str(number - 1))
+    assert owned.read(str(tmp_path / "40"), 9) == b"x"
+    assert refused(owned.read, str(tmp_path / "41"), 9) == ("file-unreadable", 11)
 
 
 # -- signing -------------------------------------------------------------------------------------------------------------

@@ -65,3 +65,25 @@ def test_without_a_commit_nothing_is_left(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), NewFile(str(tmp_path / "x")):
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link away")
+def test_another_user_s_link_behind_the_first_is_not_followed(tmp_path: Path) -> None:
+    from cerrotorre.errors import Fail
+
+    theirs, precious = tmp_path / "theirs", tmp_path / "precious"
+    theirs.mkdir()
+    precious.write_bytes(b"old")
+    (theirs / "x.ctp").symlink_to(precious)
+    (theirs / "way").symlink_to(tmp_path)
+    (tmp_path / "one").symlink_to(theirs / "x.ctp")
+    (tmp_path / "two").symlink_to(theirs / "way" / "precious")
+    write(tmp_path / "one", b"mine")
+    write(tmp_path / "two", b"mine too")
+    os.chown(theirs, 12345, 12345)
+    for name in ("x.ctp", "way"):
+        os.lchown(theirs / name, 12345, 12345)
+    for name in ("one", "two"):
+        with pytest.raises(Fail, match="another user's symbolic link"):
+            write(tmp_path / name, b"theirs")
+    assert precious.read_bytes() == b"mine too"

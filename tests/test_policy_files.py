@@ -122,6 +122,22 @@ def test_one_of_another_user(home: Path) -> None:
     assert refused(home) == ("store-unsafe", 13)
 
 
+def test_another_user_chooses_none_of_the_user_s_own(home: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a directory away")
+    lax = put(tmp_path / "lax.json")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "policy.json").symlink_to(lax)
+    (home / "policy.json").symlink_to(theirs / "policy.json")
+    assert len(load(home)) == 1
+    os.chown(theirs, 12345, 12345)
+    assert refused(home) == ("store-unsafe", 13)
+    os.chown(theirs, 0, 0)
+    os.lchown(theirs / "policy.json", 12345, 12345)
+    assert refused(home) == ("store-unsafe", 13)
+
+
 # -- the filter ------------------------------------------------------------------------------------------------------------
 
 

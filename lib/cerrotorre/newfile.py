@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 
+from cerrotorre import owned
 from cerrotorre.errors import Fail
 
 # Where the file system has no unnamed files (open(2), O_TMPFILE).
@@ -110,15 +111,21 @@ class NewFile:
 def _refuse_planted(path: bytes) -> None:
     """Raise Fail not-a-file for a link that another user put where everybody may write: its target is not what was meant.
 
-    proc(5), protected_symlinks, is the same rule; resolving the link here would walk around it.
+    proc(5), protected_symlinks, is the same rule; resolving the link here would walk around it. Behind a first link the caller
+    named nothing, so there another's link is never followed.
     """
+    followed = False
     try:
-        link, around = os.lstat(path), os.stat(os.path.dirname(path) or b".")
+        for _, around, entry, link in owned.steps(os.fsdecode(path)):
+            if not stat.S_ISLNK(link.st_mode):
+                continue
+            shared = around.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
+            planted = shared and link.st_uid not in (os.geteuid(), around.st_uid)
+            if planted or (followed and link.st_uid not in (0, os.geteuid())):
+                raise Fail("not-a-file", f"'{entry}' is another user's symbolic link", File=entry)
+            followed = True
     except FileNotFoundError:
         return
-    shared = around.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
-    if stat.S_ISLNK(link.st_mode) and shared and link.st_uid not in (os.geteuid(), around.st_uid):
-        raise Fail("not-a-file", f"'{os.fsdecode(path)}' is another user's symbolic link", File=os.fsdecode(path))
 
 
 def sync_directory(path: str | bytes) -> None:

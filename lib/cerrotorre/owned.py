@@ -1,21 +1,31 @@
 """Files that say what is trusted: read only if nobody but the user or root could have written them (spec/policy.adoc, "Files")."""
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from cerrotorre.errors import Fail
 
 # Without O_NONBLOCK a FIFO would hold the reader up for ever.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+# As many symbolic links as Linux follows (path_resolution(7)).
+_MAX_LINKS = 40
 
 
 def check_directory(path: str) -> bool:
-    """Whether the directory is there. Raises Fail store-unsafe if another can change what is in it, file-unreadable."""
+    """Whether the directory is there. Raises Fail store-unsafe if another can change what is in it or replace it, file-unreadable.
+
+    Of one that is not there nothing is asked.
+    """
     try:
-        _check_link(path)
         found = os.stat(path)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
+    try:
+        _check_way(path)
     except OSError as error:
         raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
     if not stat.S_ISDIR(found.st_mode):
@@ -31,8 +41,9 @@ def read(path: str, limit: int, *, guarded: bool = True, forbidden: int = 0o022)
     not-a-file, file-unreadable.
     """
     try:
-        if guarded:
-            _check_link(path)
+        # Of a plain file the directory was judged before, unless the caller named it.
+        if guarded and stat.S_ISLNK(os.lstat(path).st_mode):
+            _check_way(path)
         fd = os.open(path, _FLAGS)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
@@ -54,22 +65,63 @@ def read(path: str, limit: int, *, guarded: bool = True, forbidden: int = 0o022)
         os.close(fd)
 
 
-def _check_link(path: str) -> None:
-    found = os.lstat(path)
-    if not stat.S_ISLNK(found.st_mode):
-        return
-    if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path)
-    # Whoever can change the directory of the target can put another file in its place; in a sticky one only its owner can.
-    beside = os.path.dirname(os.path.realpath(path))
-    around = os.stat(beside)
-    if not around.st_mode & stat.S_ISVTX:
-        _check_owner(beside, around)
+def steps(path: str) -> Iterator[tuple[str, os.stat_result, str, os.stat_result]]:
+    """(directory, its status, entry, the entry's own) of each name on the way from `/` to the file, through every symbolic link.
+
+    A link comes before the names that it leads to (path_resolution(7)). Raises OSError, FileNotFoundError where the way ends.
+    """
+    left = (path if os.path.isabs(path) else os.path.join(os.getcwd(), path)).split("/")[::-1]
+    at, around, links = "/", os.lstat("/"), 0
+    while left:
+        name = left.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            # No link is in `at`, so this is its parent.
+            at = os.path.dirname(at)
+            around = os.lstat(at)
+            continue
+        entry = os.path.join(at, name)
+        found = os.lstat(entry)
+        yield at, around, entry, found
+        if not stat.S_ISLNK(found.st_mode):
+            at, around = entry, found
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target = os.readlink(entry)
+        left += target.split("/")[::-1]
+        if target.startswith("/"):
+            at, around = "/", os.lstat("/")
+
+
+def _check_way(path: str) -> None:
+    # Whoever can change a directory on the way can put another file or link in place of the next; in a sticky one only who owns that.
+    top = None
+    for directory, around, entry, found in steps(path):
+        top = around.st_uid if top is None else top
+        # In a user namespace that has no root, as of unshare(1) -r, the host's directories are whose `/` is.
+        if around.st_uid not in (0, os.geteuid(), top):
+            raise Fail(
+                "store-unsafe", f"the directory '{directory}' belongs to another user (uid {around.st_uid})", File=directory
+            )
+        if around.st_mode & 0o022 and not around.st_mode & stat.S_ISVTX:
+            _check_mode(directory, around, 0o022)
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+            raise Fail("store-unsafe", f"the symbolic link '{entry}' belongs to another user (uid {found.st_uid})", File=entry)
 
 
 def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
     if found.st_uid not in (0, os.geteuid()):
         raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
+    _check_mode(path, found, forbidden)
+
+
+def _check_mode(path: str, found: os.stat_result, forbidden: int) -> None:
     if found.st_mode & forbidden:
-        access = "accessible to" if forbidden & 0o044 else "writable by"
-        raise Fail("store-unsafe", f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})", File=path)
+        access, change = ("accessible to", "go-rwx") if forbidden & 0o044 else ("writable by", "go-w")
+        said = f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})"
+        from shlex import quote
+
+        raise Fail("store-unsafe", said, File=path, Try=f"chmod {change} {quote(path)}")
