@@ -441,7 +441,7 @@ def test_nothing_more_is_started_to_learn_the_format(place: Path, tmp_path: Path
 
 
 def test_a_format_that_is_none(place: Path) -> None:
-    assert "CT_FORMAT 'xml'" in ct(place / "home", "key", "list", CT_FORMAT="xml", status=64).stderr
+    assert "CT_FORMAT is text or json, not xml" in ct(place / "home", "key", "list", CT_FORMAT="xml", status=64).stderr
     ct(place / "home", "verify", "--format=xml", "../x.ctp", status=64)
 
 
