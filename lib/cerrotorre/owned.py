@@ -59,7 +59,9 @@ def _check_link(path: str) -> None:
     if not stat.S_ISLNK(found.st_mode):
         return
     if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path)
+        raise Fail("store-unsafe", f"the symbolic link '{path}' belongs to another user", File=path).proposing(
+            _command("ls -ld", path)
+        )
     # Whoever can change the directory of the target can put another file in its place; in a sticky one only its owner can.
     beside = os.path.dirname(os.path.realpath(path))
     around = os.stat(beside)
@@ -69,7 +71,16 @@ def _check_link(path: str) -> None:
 
 def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
     if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
+        what = f"'{path}' belongs to another user (uid {found.st_uid})"
+        raise Fail("store-unsafe", what, File=path).proposing(_command("ls -ld", path))
     if found.st_mode & forbidden:
-        access = "accessible to" if forbidden & 0o044 else "writable by"
-        raise Fail("store-unsafe", f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})", File=path)
+        access, mode = ("accessible to", "600") if forbidden & 0o044 else ("writable by", "go-w")
+        what = f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})"
+        raise Fail("store-unsafe", what, File=path).proposing(_command(f"chmod {mode}", path))
+
+
+def _command(words: str, path: str) -> str:
+    # Only what was refused costs this import.
+    from cerrotorre.text import quoted
+
+    return f"{words} {quoted(path)}"
