@@ -44,6 +44,19 @@ verdict 10 image-mismatch platforms-signed
 verdict 4 signature-in-future future-signed
 verdict 4 signature-expired expired-signed
 verdict 4 not-expected again-signed --expect=other
+# What is short is a bundle cut short only if it begins as one does.
+: >empty
+echo hi >short
+printf 'manifest.toml\0x' >other
+head -c 13 a.ctp >begun
+for file in empty short other begun; do
+	expected=not-a-bundle
+	[ "$file" != begun ] || expected=truncated
+	is 10 "$file" ct verify --json "$file"
+	finding "$expected"
+	is 10 "$file on a pipe" sh -c "cat $file | ct verify --json -"
+	finding "$expected"
+done
 is 11 'no such file' ct verify --json nothing.ctp
 finding file-unreadable
 is 11 'a directory' ct verify --json image

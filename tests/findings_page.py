@@ -55,7 +55,9 @@ TAIL = r""".Sh SEE ALSO
 
 def escaped(text: str) -> str:
     """The text as roff takes it literally, also at the start of a line."""
-    made = "".join(char if char.isascii() else f"\\[u{ord(char):04X}]" for char in text.replace("\\", "\\e"))
+    made = "".join(
+        char if char.isascii() else f"\\[u{ord(char):04X}]" for char in text.replace("\\", "\\e").replace("…", "...")
+    )
     return ("\\&" if made[:1] in (".", "'") else "") + made
 
 

@@ -230,7 +230,7 @@ def test_every_mistake_is_found() -> None:
 def test_files_that_are_named(home: Path) -> None:
     where = str(home / "config.toml")
     library = home / "liboqs.so"
-    document = {"crypto": {"liboqs": str(library)}, "defaults": {"policy": "p.json"}}
+    document: dict[str, Any] = {"crypto": {"liboqs": str(library)}, "defaults": {"policy": "p.json"}}
     assert [made["finding"] for made in config.check_named(where, document)] == ["policy-unreadable", "file-unreadable"]
     (home / "p.json").write_text("")
     library.write_text("")
@@ -238,6 +238,25 @@ def test_files_that_are_named(home: Path) -> None:
     assert config.check_named(where, document) == []
     library.chmod(0o775)
     assert [made["finding"] for made in config.check_named(where, document)] == ["store-unsafe"]
+
+
+DOUBTS = {
+    "defaults.key": ({"defaults": {"key": "nobody"}}, "the key store holds no key 'nobody'"),
+    "defaults.key, a file": ({"defaults": {"key": "/nowhere/x.key"}}, "there is no '/nowhere/x.key'"),
+    "defaults.suite": ({"defaults": {"suite": "CT-SIG-02"}}, "CT-SIG-02 needs ml-dsa-87"),
+    "registries.insecure": ({"registries": {"insecure": ["localhost:5000", "*"]}}, "every registry"),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_valid_settings_that_are_likely_not_meant(home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("CT_HOME", str(home))
+    document, said = DOUBTS[name]
+    made = config.check_named(str(home / "config.toml"), document)
+    assert [(one["finding"], one["status"]) for one in made] == [("setting-doubtful", 0)]
+    assert made[0]["detail"].startswith(name.partition(",")[0]) and said in made[0]["detail"]
+    fine = {"defaults": {"suite": "CT-SIG-01"}, "registries": {"insecure": ["localhost", "*.internal"]}}
+    assert config.check_named(str(home / "config.toml"), fine) == []
 
 
 # -- the schema ----------------------------------------------------------------------------------------------------------------

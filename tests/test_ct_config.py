@@ -114,6 +114,12 @@ def test_check(home: Path) -> None:
     assert "at line 1" in ct(home, "config", "check", status=10).stderr
     write(home, "[defaults]\npolicy = 'nowhere.json'\n")
     assert "nowhere.json" in ct(home, "config", "check", status=11).stderr
+    write(home, "[defaults]\nkey = 'nobody'\n")
+    assert "note: defaults.key: " in ct(home, "config", "check").stderr
+    # Whoever typed no key learns who named this one.
+    (home / "x").mkdir()
+    made = ct(home, "sign", "x", status=13)
+    assert "Named by" in made.stderr and "[defaults] key in config.toml" in made.stderr
 
 
 def test_check_another_file(home: Path) -> None:

@@ -240,7 +240,8 @@ def test_default(plain):
     assert plain("default").stdout == b"second\n"
     assert plain("default", "third").returncode == 13
     assert plain("delete", "second", "--yes").returncode == 0
-    assert plain("default").returncode == 13
+    ran = plain("default")
+    assert ran.returncode == 13 and b"hint: ct key default ID" in ran.stderr and b"--no-sign" not in ran.stderr
 
 
 # -- import, trust, export -----------------------------------------------------------------------------------------------
@@ -266,11 +267,13 @@ def test_export_refusals(plain, tmp_path):
     assert plain("export", "own").returncode == 64
     assert plain("export", "nobody", "--public").returncode == 13
     (tmp_path / "there").write_bytes(b"mine")
-    assert plain("export", "own", "--public", "-o", str(tmp_path / "there")).returncode == 13
+    there = plain("export", "own", "--public", "-o", str(tmp_path / "there"))
+    assert there.returncode == 13 and b"--id" not in there.stderr
     assert (tmp_path / "there").read_bytes() == b"mine"
     assert plain("export", "own", "--public", "-o", str(tmp_path / "no/such/dir")).returncode == 11
     with open("/dev/full", "wb") as full:
-        assert subprocess.run([TOOL, "list"], stdout=full, stderr=subprocess.PIPE, env={"HOME": str(tmp_path)}).returncode == 11
+        ran = subprocess.run([TOOL, "list"], stdout=full, stderr=subprocess.PIPE, env={"HOME": str(tmp_path)})
+    assert ran.returncode == 11 and b"cannot write standard output: No space left on device" in ran.stderr
 
 
 def test_import_refusals(plain, home, tmp_path):
@@ -279,8 +282,13 @@ def test_import_refusals(plain, home, tmp_path):
     assert plain("import", "-", "--id", ".x", data=public_pem()).returncode == 64
     assert plain("import", str(tmp_path / "missing"), "--id", "x").returncode == 11
     assert plain("import", str(tmp_path), "--id", "x").returncode == 11
-    assert plain("import", str(store(home) / "keys/own.key"), "--id", "x").returncode == 10
-    assert plain("import", str(store(home) / "keys/own.pub"), "--id", "x").returncode == 13
+    private = plain("import", str(store(home) / "keys/own.key"), "--id", "x")
+    assert private.returncode == 10 and b".pub" in private.stderr
+    (tmp_path / "long").write_bytes(b"0" * 70000)
+    long = plain("import", str(tmp_path / "long"), "--id", "x")
+    assert long.returncode == 10 and b"/long' is longer than" in long.stderr
+    same = plain("import", str(store(home) / "keys/own.pub"), "--id", "x")
+    assert same.returncode == 13 and b"--id" not in same.stderr and b"ct key list" in same.stderr
     assert plain("import", "-", "--id", "own", data=public_pem()).returncode == 13
     assert plain("trust", "nobody").returncode == 13
     assert not (store(home) / "known").exists()

@@ -405,6 +405,10 @@ fixture(
     "suite-unavailable", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-02"), "CT-SIG-02 needs ml-dsa-87"
 )
 fixture("already-signed", lambda w: w.run("ct-sign", "-k", "one", data=w.opened()))
+fixture(
+    "setting-doubtful",
+    lambda w: w.run("ct-config", "check", "--json", env=w.home(**{"config.toml": b'[registries]\ninsecure = ["*"]\n'})),
+)
 fixture("config-malformed", lambda w: w.run("ct-sign", env=w.home(**{"config.toml": b"[defaults]\nkeey = 1\n"})))
 
 

@@ -337,6 +337,15 @@ def test_a_private_key_others_can_reach_is_unsafe(store, mode):
     made = make("own", passphrase=None)
     os.chmod(made["private_key"], mode)
     assert refused(keystore.signing_key, "own", bytes) == ("store-unsafe", 13)
+    with pytest.raises(Fail) as caught:
+        keystore.signing_key("own", bytes)
+    assert caught.value.finding["try"] == [f"chmod 600 {made['private_key']}"]
+    os.chmod(made["private_key"], 0o600)
+    keystore.signing_key("own", bytes)
+    os.chmod(made["public_key"], 0o666)
+    with pytest.raises(Fail) as caught:
+        keystore.signing_key("own", bytes)
+    assert caught.value.finding["try"] == [f"chmod go-w {made['public_key']}"]
 
 
 def test_private_half_must_be_the_public_one_s(store):
@@ -371,6 +380,10 @@ def test_key_file_by_path(store, tmp_path, monkeypatch):
     assert (key["key_id"], key["expires"]) == ("ci", "2027-06-01")
     monkeypatch.chdir(tmp_path / "out")
     assert keystore.signing_key("./ci.key", lambda: b"secret") == key
+    for typed in ("./nosuch.key", "./ci.pub", "./ci"):
+        with pytest.raises(Fail, match=f"'{typed}'.*NAME[.]key") as caught:
+            keystore.signing_key(typed, bytes)
+        assert caught.value.finding["finding"] == "key-not-found" and ".pub.pub" not in str(caught.value)
     os.chmod("ci.key", 0o644)
     assert refused(keystore.signing_key, "./ci.key", bytes) == ("store-unsafe", 13)
     os.unlink("ci.pub")

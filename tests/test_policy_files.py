@@ -381,11 +381,20 @@ def test_additions_keep_what_is_there(home: Path) -> None:
     assert "now required" in edit(home, "add-signer", "--required", "alice").stdout
     assert edit(home, "add-registry", "docker.io/library/*").returncode == 0
     assert "allowed already" in edit(home, "add-registry", "docker.io/library/*").stdout
+    assert "warning" not in edit(home, "add-registry", "ghcr.io/foo:*").stdout
+    for pattern, said in (
+        ("https://ghcr.io/foo", "no scheme"),
+        ("GHCR.io/Foo", "lower case"),
+        ("ghcr.io/**x", "hardly anything"),
+    ):
+        ran = edit(home, "add-registry", pattern)
+        assert ran.returncode == 0 and "\nwarning: " in ran.stdout and said in ran.stdout
     assert (home / "policy.json").read_text() == (
         '{\n  "comment": "ours — é",\n  "version": "1",\n  "time": {\n    "max_age_days": 9.0\n  },\n  "signers": {\n'
         '    "threshold": 1,\n    "allowed": [\n      {\n        "key_id": "alice",\n'
         f'        "fingerprint": "{fingerprint}",\n        "required": true\n      }}\n    ]\n  }},\n'
-        '  "registries": {\n    "allowed": [\n      "docker.io/library/*"\n    ]\n  }\n}\n'
+        '  "registries": {\n    "allowed": [\n      "docker.io/library/*",\n      "ghcr.io/foo:*",\n'
+        '      "https://ghcr.io/foo",\n      "GHCR.io/Foo",\n      "ghcr.io/**x"\n    ]\n  }\n}\n'
     )
 
 
@@ -433,8 +442,13 @@ def test_check(home: Path, tmp_path: Path) -> None:
     wrong = put(tmp_path / "wrong.json", {"version": 1, "signers": {"treshold": 1}, "unpinned": "no"})
     ran = edit(home, "check", str(wrong))
     assert ran.returncode == 10
-    assert all(place in ran.stderr for place in ("/version", "/signers", "/unpinned"))
-    assert edit(home, "check", str(put(tmp_path / "no.json", "{"))).returncode == 10
+    errors = [line for line in ran.stderr.splitlines() if ": error: " in line]
+    assert len(errors) == 3 and "hint: ct policy check" not in ran.stderr
+    assert all(sum(place in line for line in errors) == 1 for place in ("version", "treshold", "unpinned")), errors
+    for text in ("{", "", '{"version": "1", "version": "1"}', " " * (1 << 20) + "{}", "{}"):
+        ran = edit(home, "check", str(put(tmp_path / "no.json", text)))
+        assert ran.returncode == 10 and ran.stderr.count(": error: ") == 1 and "Pointer: \n" not in ran.stderr, ran.stderr
+        assert ("more than 1 MiB" in ran.stderr) is (len(text) > 100)
     ran = edit(home, "check", str(put(tmp_path / "warn.json", {"version": "1", "registries": {"allowed": ["ghcr.io*"]}})))
     assert ran.returncode == 0 and "warning: /registries/allowed/0: " in ran.stdout
 
@@ -461,6 +475,12 @@ WARNINGS: list[tuple[dict[str, Any], list[str]]] = [
     ({"registries": {"allowed": ["docker.io/library/nginx"]}}, ["matches nothing"]),
     ({"registries": {"blocked": ["docker.io/library/nginx", "ghcr.io*", "local"]}}, []),
     ({"registries": {"allowed": ["ghcr.io/Org/*"]}}, ["matches nothing"]),
+    ({"registries": {"allowed": ["GHCR.io/Foo"]}}, ["a repository is in lower case: 'foo'"]),
+    ({"registries": {"allowed": ["ghcr.io/Foo:*"]}}, ["a repository is in lower case: 'foo'"]),
+    ({"registries": {"allowed": ["ghcr.io/**x"]}}, ["matches hardly anything"]),
+    ({"registries": {"allowed": ["ghcr.io/foo:1?", "ghcr.io/*/app:V1"]}}, []),
+    ({"registries": {"allowed": ["https://ghcr.io/foo"]}}, ["no scheme; perhaps 'ghcr.io/foo:*'"]),
+    ({"registries": {"blocked": ["https://ghcr.io"]}}, ["no scheme; perhaps 'ghcr.io'"]),
     ({"registries": {"allowed": ["localhost", "registry.internal:*", "docker.io/library/debian:bookworm*"]}}, []),
     ({"base_images": {"allowed": []}}, ["allows none"]),
     ({"registries": {"allowed": []}}, ["allows none"]),

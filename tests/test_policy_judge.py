@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from cerrotorre import counted, errors, policy, policyread, predicate
+from cerrotorre import counted, errors, expect, policy, policyread, predicate
 from cerrotorre.jsonic import dump
 
 NOW = "2026-11-22T12:00:00Z"
@@ -939,7 +939,8 @@ def test_expect(wanted: str) -> None:
     assert judged["rules"][-1]["rule"] == "expect"
     if not EXPECTED[wanted]:
         context = judged["findings"][0]["context"]
-        assert (context["Expected"], context["Actual"]) == (wanted, "nginx:1.26")
+        spelled = f"{wanted}:latest" if wanted == "mirror.example/library/nginx" else wanted
+        assert (context["Expected"], context["Actual"]) == (spelled, "nginx:1.26")
         assert ("--expect nginx" in context.get("Hint", "")) is ("/" in wanted or "@" in wanted)
 
 
@@ -960,6 +961,13 @@ def test_expect_something_that_is_nothing() -> None:
     with pytest.raises(errors.Fail) as caught:
         judge({}, bundle(), expect="NGINX:")
     assert caught.value.finding["finding"] == "reference"
+
+
+@pytest.mark.parametrize("wanted", ["oci:hello:1.0", "docker://nginx", "oci-archive:./x.tar"])
+def test_expect_a_source(wanted: str) -> None:
+    with pytest.raises(errors.Fail, match=r"--expect takes NAME\[:VERSION\] or a registry reference") as caught:
+        expect.check(wanted)
+    assert caught.value.finding["context"]["Reference"] == wanted
 
 
 def test_expectation_is_judged_once_under_several_policies() -> None:

@@ -143,7 +143,8 @@ def test_refused_with_its_place(path: list[Any], value: Any, pointer: str, expec
     assert expected is None or context["Expected"] == expected
     assert found is None or context["Found"] == found
     assert not VALIDATOR.is_valid(policy)
-    assert pointer in [at for at, _ in policycheck.schema_errors(json.dumps(policy).encode())] or "member" in context["Found"]
+    # The schema finds it at the same place, where it is not said a second time.
+    assert policycheck.schema_errors(json.dumps(policy).encode()) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from cerrotorre import canonread, dsse, manifest, tarball
-from cerrotorre.content import CHUNK, Entry, identity, open_file, read_exactly
+from cerrotorre.content import CHUNK, Entry, identity, open_file, read_exactly, read_up_to
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, finding
 from cerrotorre.records import Record
@@ -44,6 +44,10 @@ class FileReader:
             raise Fail("truncated", f"{self.size} bytes, and more were due at {self.size}", Size=self.size)
         self.position = end
         return data
+
+    def begin(self, size: int) -> bytes:
+        """So many bytes of the beginning, fewer of a shorter file."""
+        return self.take(min(size, self.size))
 
     def skip(self, size: int) -> None:
         self.position += size
@@ -84,6 +88,12 @@ class PipeReader:
         self.position += size
         return read_exactly(self.fd, size)
 
+    def begin(self, size: int) -> bytes:
+        """So many bytes of the beginning, fewer of a shorter stream."""
+        data = read_up_to(self.fd, size)
+        self.position += len(data)
+        return data
+
     def chunks(self, size: int) -> Iterator[memoryview]:
         """So many bytes as they arrive; each part is overwritten by the next."""
         self._buffer = self._buffer or memoryview(bytearray(CHUNK))
@@ -111,7 +121,7 @@ def member(
 ) -> int:
     """Read the header that must stand here, and return the member's size: `size`, or the one claimed, within `limit`."""
     start = reader.position
-    block = reader.take(tarball.BLOCK)
+    block = reader.take(tarball.BLOCK) if start else _first_block(reader, name)
     claimed = _claimed(block, name, start) if size is None else size
     expected = tarball.header(name, claimed, kind)
     if len(expected) > len(block) and block == expected[: len(block)]:
@@ -129,6 +139,22 @@ def member(
     return claimed
 
 
+def _first_block(reader: FileReader | PipeReader, name: str) -> bytes:
+    """The first header. What is shorter was cut short only if it begins as a bundle does."""
+    block = reader.begin(tarball.BLOCK)
+    if len(block) == tarball.BLOCK:
+        return block
+    if block and tarball.header(name, 0).startswith(block[:100]):
+        raise Fail("truncated", f"{len(block)} bytes, and a header has {tarball.BLOCK}", Size=len(block))
+    raise _no_bundle(block, f"it has {len(block)} bytes" if block else "it is empty")
+
+
+def _no_bundle(block: bytes, detail: str = "") -> Fail:
+    kinds = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZh": "bzip2", b"\xfd7z": "xz", b"PK": "zip"}
+    packed = next((kind for magic, kind in kinds.items() if block.startswith(magic)), None)
+    return Fail("not-a-bundle", f"it is {packed}-compressed; a bundle never is" if packed else detail)
+
+
 def _claimed(block: bytes, name: str, start: int) -> int:
     try:
         return tarball.claimed_size(block)
@@ -139,9 +165,7 @@ def _claimed(block: bytes, name: str, start: int) -> int:
 def _wrong_header(block: bytes, name: str, start: int) -> Fail:
     """The finding for a header that is not the one due: another member's, or a damaged one."""
     if start == 0 and not block.startswith(b"manifest.toml\0"):
-        kinds = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"BZh": "bzip2", b"\xfd7z": "xz", b"PK": "zip"}
-        packed = next((kind for magic, kind in kinds.items() if block.startswith(magic)), None)
-        return Fail("not-a-bundle", f"it is {packed}-compressed; a bundle never is" if packed else "")
+        return _no_bundle(block)
     actual = block[:100].rstrip(b"\0").decode("latin-1")
     if not any(block):
         return Fail("tar-members", f"the members end where {name} is due", Offset=start, Expected=name)

@@ -144,18 +144,19 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "derived-mismatch": (1, "content", "a derived member differs", "This member is determined by the manifest, and its bytes are not what the manifest gives."),
     "image-mismatch": (10, "content", "the manifest contradicts the image's own documents", "What the manifest says of the image must be what the image's own documents say."),
     # -- keys ----------------------------------------------------------------------------------------------------------
-    "no-signing-key": (13, "", "no key to sign with", "No key was named and there is no default key.", "ct keygen", "ct pack … --no-sign"),
-    "key-not-found": (13, "", "no such key", "The store holds no key with that id.", "ct key list"),
+    "no-signing-key": (13, "", "no key to sign with", "No key was named and there is no default key.", "ct keygen", "ct key default ID"),
+    "key-not-found": (13, "", "no such key", "There is no key of that id in the store, or no key file of that name.", "ct key list"),
     "key-locked": (13, "", "the private key cannot be opened", "The passphrase is wrong, or the file was altered."),
     "passphrase-missing": (13, "", "no passphrase", "The key is encrypted and there is no terminal to ask at.", "--passphrase-file F, --passphrase-fd N or CT_PASSPHRASE_FILE"),
-    "store-unsafe": (13, "", "the key store is not safe", "Its directories and files must belong to you or root and be writable by nobody else.", "chmod go-w, chown"),
+    "store-unsafe": (13, "", "the key store is not safe", "Its directories and files must belong to you or root and be writable by nobody else, and a private key must be readable by nobody else either.", "chmod go-w PATH", "chmod 600 KEY.key"),
     "key-malformed": (10, "", "not a well-formed key", "The file is not a key in any form that is accepted."),
-    "key-exists": (13, "", "there is a key of that id already", "A key file is never overwritten.", "ct key list", "choose another --id"),
+    "key-exists": (13, "", "there is such a key, or a file of that name, already", "A key file is never overwritten, and no key is taken in twice.", "ct key list", "choose another name, unless it is this very key"),
     "suite-unknown": (64, "", "no such suite", "The suite is not one this program has.", "CT-SIG-01"),
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
     "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER"),
     "already-attested": (64, "", "this very statement is there already", "The same key has signed the same document about this image. Once is enough.", "ct explain FILE"),
+    "setting-doubtful": (0, "", "a setting is likely not meant as it is", "It is valid, and what it names is not there, or it allows more than is likely meant.", "ct config show"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip
 
@@ -166,6 +167,11 @@ class Fail(Exception):
     def __init__(self, slug: str, detail: str = "", /, **context: Any) -> None:
         self.finding = finding(slug, detail, **context)
         super().__init__(detail or self.finding["summary"])
+
+    def proposing(self, *tries: str) -> "Fail":
+        """The same with other commands to try than the catalogue's: those that hold for what happened here."""
+        self.finding["try"] = list(tries)
+        return self
 
 
 def finding(slug: str, detail: str = "", /, **context: Any) -> Finding:

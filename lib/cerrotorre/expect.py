@@ -12,7 +12,23 @@ _NAME = re.compile(r"([a-z0-9][a-z0-9._/-]{0,127})(?::([A-Za-z0-9_][A-Za-z0-9._-
 def check(wanted: str) -> None:
     """Raise Fail reference if this is neither NAME[:VERSION] nor a reference."""
     if not _NAME.fullmatch(wanted):
-        reference.parse(wanted)
+        _reference(wanted)
+
+
+def spelled(wanted: str) -> str:
+    """What was asked for, a reference that names its host in its normal spelling."""
+    if "/" in wanted and reference.is_host(wanted.partition("/")[0]):
+        return reference.spell(_reference(wanted))
+    return wanted
+
+
+def _reference(wanted: str) -> reference.Reference:
+    try:
+        return reference.parse(wanted)
+    except Fail as fail:
+        # What a source is called (oci:DIR:TAG) is no name of what came from it.
+        what = f"--expect takes NAME[:VERSION] or a registry reference, not {wanted[:200]!r}: {fail}"
+        raise Fail("reference", what, **fail.finding["context"]) from None
 
 
 def met(wanted: str, manifest: dict[str, Any]) -> bool:
@@ -21,7 +37,7 @@ def met(wanted: str, manifest: dict[str, Any]) -> bool:
     if named and named[1] == manifest["name"] and named[2] in (None, manifest["version"]):
         return True
     try:
-        asked = reference.parse(wanted)
+        asked = _reference(wanted)
     except Fail:
         if named:
             return False

@@ -149,7 +149,7 @@ def _recognise(data: bytes) -> Public:
         return anonymous | _from_components([suites.from_spki(data)])
     text = ascii_text(data).replace("\r\n", "\n").strip() + "\n"
     if "PRIVATE KEY-----" in text:
-        raise Fail("key-malformed", "this is a private key; only public keys are imported")
+        raise Fail("key-malformed", "this is a private key; only public keys are imported, such as the .pub beside it")
     if text.startswith("Key-Id:"):
         return parse_public(text.encode("ascii"))
     if "-----BEGIN " in text:

@@ -109,12 +109,15 @@ def read_file(path: str, *, secret: bool = False, limit: int = keyfile.LIMIT) ->
 
 
 def read_foreign(path: str) -> bytes:
-    """A file from elsewhere, to be imported: whoever may own it, at most keyfile.LIMIT + 1 bytes. Raises Fail file-unreadable."""
+    """A file from elsewhere, to be imported, whoever may own it. Raises Fail file-unreadable, key-malformed if it is too long."""
     try:
         with open(path, "rb") as file:
-            return file.read(keyfile.LIMIT + 1)
+            data = file.read(keyfile.LIMIT + 1)
     except OSError as error:
         raise Fail("file-unreadable", f"'{path}': {error.strerror}", File=path) from None
+    if len(data) > keyfile.LIMIT:
+        raise Fail("key-malformed", f"'{path}' is longer than {keyfile.LIMIT} bytes", File=path)
+    return data
 
 
 def default_id() -> str | None:
@@ -177,6 +180,9 @@ def signing_key(key_id: str | None, passphrase: Callable[[], bytes]) -> dict[str
 
 
 def _beside(path: str) -> Key:
+    if path.endswith(".pub") or not os.path.lexists(path):
+        what = f"'{path}' is a public key" if path.endswith(".pub") else f"there is no '{path}'"
+        raise Fail("key-not-found", f"{what}; what signs is a private key file NAME.key, with NAME.pub beside it", File=path)
     where, name = os.path.split(path.removesuffix(".key"))
     names = frozenset(other for other in (f"{name}.key", f"{name}.local") if os.path.lexists(f"{where}/{other}"))
     return read_key(where, name, names)

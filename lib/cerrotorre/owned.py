@@ -103,25 +103,31 @@ def _check_way(path: str) -> None:
         top = around.st_uid if top is None else top
         # In a user namespace that has no root, as of unshare(1) -r, the host's directories are whose `/` is.
         if around.st_uid not in (0, os.geteuid(), top):
-            raise Fail(
-                "store-unsafe", f"the directory '{directory}' belongs to another user (uid {around.st_uid})", File=directory
-            )
+            what = f"the directory '{directory}' belongs to another user (uid {around.st_uid})"
+            raise Fail("store-unsafe", what, File=directory).proposing(_command("ls -ld", directory))
         if around.st_mode & 0o022 and not around.st_mode & stat.S_ISVTX:
             _check_mode(directory, around, 0o022)
         if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
-            raise Fail("store-unsafe", f"the symbolic link '{entry}' belongs to another user (uid {found.st_uid})", File=entry)
+            what = f"the symbolic link '{entry}' belongs to another user (uid {found.st_uid})"
+            raise Fail("store-unsafe", what, File=entry).proposing(_command("ls -ld", entry))
 
 
 def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
     if found.st_uid not in (0, os.geteuid()):
-        raise Fail("store-unsafe", f"'{path}' belongs to another user (uid {found.st_uid})", File=path)
+        what = f"'{path}' belongs to another user (uid {found.st_uid})"
+        raise Fail("store-unsafe", what, File=path).proposing(_command("ls -ld", path))
     _check_mode(path, found, forbidden)
 
 
 def _check_mode(path: str, found: os.stat_result, forbidden: int) -> None:
     if found.st_mode & forbidden:
-        access, change = ("accessible to", "go-rwx") if forbidden & 0o044 else ("writable by", "go-w")
-        said = f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})"
-        from shlex import quote
+        access, change = ("accessible to", "600") if forbidden & 0o044 else ("writable by", "go-w")
+        what = f"'{path}' is {access} others (mode {stat.S_IMODE(found.st_mode):04o})"
+        raise Fail("store-unsafe", what, File=path).proposing(_command(f"chmod {change}", path))
 
-        raise Fail("store-unsafe", said, File=path, Try=f"chmod {change} {quote(path)}")
+
+def _command(words: str, path: str) -> str:
+    # Only what was refused costs this import.
+    from cerrotorre.text import quoted
+
+    return f"{words} {quoted(path)}"

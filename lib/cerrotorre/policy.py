@@ -146,8 +146,9 @@ def _expected(case: Case, expected: str) -> None:
         case.rule("expect", True, f"{actual} is what {expected} asks for")
         return
     source = manifest.get("provenance", {}).get("source")
-    why = f"this is {actual}, not {expected}"
-    context = {"Expected": expected, "Actual": actual, "Source": source, "Image": manifest["image_digest"]}
+    spelled = expect.spelled(expected)
+    why = f"this is {actual}, not {spelled}"
+    context = {"Expected": spelled, "Actual": actual, "Source": source, "Image": manifest["image_digest"]}
     hint = f"a mirror under another name: --expect {manifest['name']}" if "/" in expected or "@" in expected else None
     case.rule("expect", False, why)
     # The expectation is the caller's, no policy's.

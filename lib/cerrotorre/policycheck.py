@@ -1,9 +1,11 @@
 """What `ct policy check` says of a policy beyond what every verification does: all schema errors, and what is likely not meant."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, policyread, reference
+from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
 from cerrotorre.typed import Any
@@ -14,15 +16,40 @@ Key = dict[str, Any]
 
 
 def schema_errors(data: bytes) -> list[Remark]:
-    """All errors that the published schema finds, by place. Raises jsonic.Malformed for what is not strict JSON."""
+    """The errors that the published schema finds, by place; not the one that `policyread.read`, which says more of it, raises.
+
+    None in what is not strict JSON, or in too much of it.
+    """
+    try:
+        policyread.read(data, "")
+        reported = None
+    except Fail as fail:
+        reported = str(fail.finding["context"]["Pointer"])
+    try:
+        policy = jsonic.parse(data, policyread.MAX_POLICY)
+    except jsonic.Malformed:
+        return []
     # 190 ms: only here, never where a bundle is verified.
     from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "spec", "policy.schema.json")
     with open(path, "rb") as file:
         schema = jsonic.parse(file.read())
-    found = Draft202012Validator(schema).iter_errors(jsonic.parse(data, policyread.MAX_POLICY))
-    return sorted((policyread.pointer(tuple(error.absolute_path)), error.message[:400]) for error in found)
+    found: list[Remark] = []
+    for error in Draft202012Validator(schema).iter_errors(policy):
+        # Of what is one thing or another, the error in the one that was likely meant.
+        inner = best_match([error]) or error
+        at = tuple(inner.absolute_path)
+        if inner.validator == "additionalProperties":
+            known, patterns = inner.schema.get("properties", {}), inner.schema.get("patternProperties", {})
+            stray = (key for key in inner.instance if key not in known and not any(re.search(p, key) for p in patterns))
+            found += [(policyread.pointer((*at, key)), f"the member {jsonic.dump(key)[:120]} is not known") for key in stray]
+        else:
+            found.append((policyread.pointer(at), inner.message[:400]))
+    found.sort()
+    same = next((remark for remark in found if remark[0] == reported), None)
+    return [remark for remark in found if remark is not same]
 
 
 def warnings(policy: Policy, keys: list[Key]) -> list[Remark]:
@@ -88,15 +115,27 @@ def _patterns(policy: Policy) -> Iterator[Remark]:
             yield from _pattern(f"/{section}/{name}/{number}", pattern, blocked=name == "blocked")
 
 
+def doubts(pattern: str) -> list[str]:
+    """What of a pattern that allows registries was likely not meant."""
+    return [said for _, said in _pattern("", pattern, blocked=False)]
+
+
 def _pattern(at: str, pattern: str, *, blocked: bool) -> Iterator[Remark]:
+    if "://" in pattern:
+        bare = pattern.partition("://")[2]
+        meant = f"{bare}:*" if "/" in bare and not set("*?:@") & set(bare.partition("/")[2]) else bare
+        yield at, f"'{pattern}' matches nothing, for a pattern has no scheme; perhaps '{meant}' is meant"
+        return
     host, slash, rest = pattern.partition("/")
     if not slash:
         if host != "local" and not set("*?.:") & set(host) and host != "localhost":
             yield at, f"'{pattern}' is a host without a dot, so it matches nothing; an image is HOST/PATH:TAG"
-    elif not blocked and not set("*?") & set(rest) and ":" not in rest and "@" not in rest:
-        yield at, f"'{pattern}' matches nothing, for a reference has a tag or a digest; any tag is '{pattern}:*'"
-    if rest != rest.lower() and ":" not in rest:
-        yield at, f"'{pattern}' matches nothing, for a repository is in lower case"
+    elif (repository := re.split("[:@]", rest, maxsplit=1)[0]) != repository.lower():
+        yield at, f"'{pattern}' matches nothing, for a repository is in lower case: '{repository.lower()}'"
+    elif not blocked and not set(":@") & set(rest) and not rest.endswith(("*", "?")):
+        # A glob in it may reach into the tag, so that something could match after all, and hardly what was meant.
+        little = "hardly anything" if set("*?") & set(rest) else "nothing"
+        yield at, f"'{pattern}' matches {little}, for a reference has a tag or a digest; any tag is '{pattern}:*'"
     if blocked:
         return
     if host.endswith("*") and host.strip("*") and host[-2:-1] not in (":", "*"):

@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from cerrotorre import keychange, policyfile, policyread
+from cerrotorre import keychange, policycheck, policyfile, policyread
 from cerrotorre.errors import Fail
 from cerrotorre.policyread import Policy
 from cerrotorre.typed import Any
@@ -71,14 +71,14 @@ def add_signer(policy: Policy, key: Key, *, required: bool) -> list[str]:
 
 
 def add_registry(policy: Policy, pattern: str) -> list[str]:
-    """Allow a registry pattern. Returns what was done, in words."""
+    """Allow a registry pattern. Returns what was done, in words, and what is likely not meant."""
     registries = policy.setdefault("registries", {})
     said = [] if "allowed" in registries else ["From now on only the registries that the policy lists are allowed."]
     allowed = registries.setdefault("allowed", [])
     if pattern in allowed:
         return [f"{pattern} is allowed already."]
     allowed.append(pattern)
-    return [f"Allowed registry {pattern}", *said]
+    return [f"Allowed registry {pattern}", *said, *(f"warning: {doubt}" for doubt in policycheck.doubts(pattern))]
 
 
 def bad_patterns(patterns: list[str]) -> list[str]:

@@ -44,15 +44,26 @@ class _Refused(Exception):
 def read(data: bytes, name: str) -> Policy:
     """The policy in these bytes, as parsed. Raises Fail policy-malformed with Policy, Pointer (RFC 6901), Expected and Found."""
     try:
+        if len(data) > MAX_POLICY:
+            # Nobody read on to its end, so how long it is is not known.
+            raise _Refused((), "at most 1 MiB", "more than 1 MiB")
+        if not data.strip():
+            raise _Refused((), "strict JSON", "an empty file")
         policy: Policy = jsonic.parse(data, MAX_POLICY)
         _POLICY(policy, ())
     except jsonic.Malformed as error:
         raise Fail(
-            "policy-malformed", f"{name}: {error}", Policy=name, Pointer="", Expected="strict JSON", Found=str(error)
+            "policy-malformed",
+            f"{name}: not strict JSON: {error}",
+            Policy=name,
+            Pointer="",
+            Expected="strict JSON",
+            Found=str(error),
         ) from None
     except _Refused as refused:
         where = _dotted(refused.at)
-        detail = f"{name}: {where}: {refused.found} instead of {refused.expected}{refused.hint}"
+        said = f"{refused.found} instead of {refused.expected}" if refused.found != "none" else f"{refused.expected} is missing"
+        detail = f"{name}: {where}: {said}{refused.hint}"
         raise Fail(
             "policy-malformed", detail, Policy=name, Pointer=pointer(refused.at), Expected=refused.expected, Found=refused.found
         ) from None

@@ -15,6 +15,7 @@ _PURPOSES = {
     "ct key trust SIGNER": "If its owner confirms the fingerprint to you by another way",
     "ct key import KEY.pub --trust": "If you have a signer's key by a way you trust",
     "ct keygen": "To make a key",
+    "ct key default ID": "To sign with one that is there",
     "ct key list": "To see your keys",
 }
 

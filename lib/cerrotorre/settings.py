@@ -77,7 +77,7 @@ SETTINGS = {
             "The key that signs if no option names one.",
             KEY,
             found="the default key of the store",
-            readers=("ct pack", "ct sign"),
+            readers=("ct pack", "ct sign", "ct attest"),
         ),
         Setting(
             "defaults.suite",

@@ -41,20 +41,20 @@ def run(main: Callable[[list[str]], int | None], usage: str, *, streams: bool = 
             # Else every word of complaint would be an exception, and the next file opened would get its descriptor.
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         if sys.stdout is None:
-            raise OSError("standard output is closed")
+            raise OSError("cannot write standard output: it is closed")
         # UTF-8 whatever the locale, and as much at a time as a pipe holds: else the stages wake each other for every record.
         sys.stdout = open(1, "w", PIPE, "utf-8", "strict", "\n", closefd=False)  # noqa: SIM115
         if sys.stdin is not None:
             sys.stdin = open(0, buffering=PIPE, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
         status = _run(main, usage)
-        sys.stdout.flush()
+        flush()
     except BrokenPipeError:
         status = 11
     except KeyboardInterrupt:
         status = 130
     except OSError as error:
-        complain(errors.finding("file-unwritable", str(error)))
+        complain(errors.finding("file-unwritable", error.strerror or str(error), File=error.filename))
         status = 11
     _exit(status)
 
@@ -136,16 +136,25 @@ def _exit(status: int) -> NoReturn:
     os._exit(status)
 
 
-def complain(made: Finding, word: str = "error") -> None:
+def complain(made: Finding, word: str = "") -> None:
     """One error (or note) and its hints on standard error, in the plumbing's layout."""
+    word = word or ("error" if made["status"] else "note")
     # Imported here: only a failure needs it.
     from cerrotorre.text import shown, with_names
 
     said = made.get("detail") or made["summary"]
     lines = [f"{_tool}: {word}: {shown(str(said))}"]
-    lines += [f"{_tool}:   {name}: {shown(str(value))}" for name, value in made["context"].items()]
-    lines += [f"{_tool}: hint: {shown(with_names(line, made['context']))}" for line in made["try"]]
+    lines += [f"{_tool}:   {name}: {shown(str(value))}" for name, value in made["context"].items() if value != ""]
+    tries = [with_names(line, made["context"]) for line in made["try"]]
+    lines += [f"{_tool}: hint: {shown(line)}" for line in tries if not _is_this(line)]
     _mutter("\n".join(lines) + "\n")
+
+
+def _is_this(command: str) -> bool:
+    """Whether a command that a finding proposes is the very one that is running: `ct policy check` in ct-policy-edit check."""
+    words = command.split()
+    # One that still wants an operand (ct key default ID) says more than was typed.
+    return words[:3] == ["ct", *_tool.split("-")[1:2], *sys.argv[1:2]] and not any(map(str.isupper, words[3:]))
 
 
 def _mutter(text: str) -> None:
@@ -166,7 +175,21 @@ def written_time() -> str:
 
 
 def write(text: str) -> None:
-    sys.stdout.write(text)
+    _written_out(lambda: sys.stdout.write(text))
+
+
+def flush() -> None:
+    """Send on what was written so far."""
+    _written_out(sys.stdout.flush)
+
+
+def _written_out(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(f"cannot write standard output: {error.strerror or error}") from None
 
 
 def read(limit: int) -> bytes:
@@ -207,6 +230,9 @@ def arriving() -> Iterator[Record]:
         try:
             record = jsonic.parse_record(text, MAX_LINE)
         except jsonic.Malformed as error:
+            if count == 0 and text[:1] != b"{":
+                begins = text[:60].rstrip().decode("utf-8", "replace")
+                raise Fail("record-malformed", f"standard input is not a record stream: it begins {begins!r}") from None
             raise Fail("record-malformed", f"line {count + 1}: {error}") from None
         # It may be long, and whoever works on the record has no use for it.
         text = b""
@@ -247,7 +273,7 @@ def emit(record: Record) -> None:
 def end() -> None:
     """Write the end of the stream."""
     write(f'{{"record":"{END}","records":{_written}}}\n')
-    sys.stdout.flush()
+    flush()
 
 
 def guarded(record: Record, work: Callable[[Record], None]) -> None:
