@@ -1,6 +1,7 @@
 """`ct config`: what it shows, what it finds, and that a change changes nothing else. And what the settings do to other commands."""
 
 import json
+import os
 import re
 import stat
 import subprocess

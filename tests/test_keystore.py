@@ -257,7 +257,8 @@ def test_a_directory_above_that_others_can_write_is_unsafe(store, tmp_path, monk
         keystore.load()
     assert caught.value.finding["finding"] == "store-unsafe"
     assert str(caught.value) == f"'{above}' is writable by others (mode {mode:04o})"
-    assert caught.value.finding["context"] == {"File": str(above), "Try": f"chmod go-w {above}"}
+    assert caught.value.finding["context"] == {"File": str(above)}
+    assert caught.value.finding["try"] == [f"chmod go-w {above}"]
     # Sticky: only its owner can rename what is in it.
     os.chmod(above, mode | 0o1000)
     assert len(keystore.load()[0]) == 1
