@@ -19,7 +19,6 @@ def world(tmp_path_factory):
     made = World(tmp_path_factory.mktemp("archives"))
     made.image("single", "good")
     made.image("multi", "evil")
-    (made.directory / "evil.json").write_bytes(index_of(made, "evil"))
     return made
 
 
@@ -112,6 +111,7 @@ ATTACKS = {
     "a global size": before_index(pax(record(b"size", b"0"), kind=b"g")),
     "a global header named as the index": before_index(pax(record(b"comment", b"x"), kind=b"g", name=b"index.json")),
     "GNU's magic and a prefix": later(evil(b"index.json", magic=GNU, prefix=b"ignored")),
+    "GNU's magic and a time": later(evil(b"index.json", magic=GNU, prefix=b"00000000001\0")),
     "another magic and a prefix": later(evil(b"index.json", magic=b"ustar\0  ", prefix=b"ignored")),
     "no magic and a prefix": later(evil(b"index.json", magic=bytes(8), prefix=b"ignored")),
     "a prefix that makes the name": later(evil(b"index.json", prefix=b"x/..")),
@@ -140,7 +140,7 @@ ATTACKS = {
     "a size beyond all": later(head(b"other", number=b"\x80" + b"\xff" * 11)),
     "no size": later(head(b"other", number=bytes(12))),
     "a size that is not octal": later(head(b"other", number=b"00000000009\0")),
-    "a size cut by a zero": later(head(b"other", number=b"00000\00000001")),
+    "a size cut by a zero": later(head(b"other", number=b"0000001\x000007")),
     "a directory with a size": later(evil(b"d", kind=b"5")),
     "a directory for the index": later(head(b"./INDEX.json/", kind=b"5")),
     "a checksum": later(head(b"other").replace(b"other", b"Other")),
@@ -171,15 +171,25 @@ def test_what_programs_could_read_differently(world, how):
     assert not (world.directory / "a.tar.ctp").exists()
 
 
-@pytest.mark.parametrize("name", ["x/../index.json", ".//index.json", "/index.json", "index.json/."])
-def test_what_skopeo_makes_of_it(world, name):
-    """That these are attacks: skopeo takes the second index, or nothing."""
-    (world.directory / "s.tar").write_bytes(second(name.encode())(world) + END)
+LOADED = [how for how in ATTACKS if how.startswith("named ") and how.endswith(("/index.json", "index.json/.", "index.json/"))]
+LOADED += [
+    "a link",
+    "GNU's magic and a time",
+    "no magic and a prefix",
+    "a prefix that makes the name",
+    "a long name with a detour",
+    "a record's name with a detour",
+]
+
+
+@pytest.mark.parametrize("how", LOADED)
+def test_what_skopeo_makes_of_it(world, how):
+    """That these are attacks: skopeo loads the other image, or, of another version, nothing."""
+    (world.directory / "s.tar").write_bytes(ATTACKS[how](world) + END)
     words = ["skopeo", "inspect", "--raw", "oci-archive:s.tar"]
     made = subprocess.run(words, cwd=world.directory, env=world.env, capture_output=True)
-    good = json.loads(index_of(world, "good"))["manifests"][0]["digest"]
-    blob = world.directory / "good" / "blobs" / good.replace(":", "/")
-    assert made.returncode or made.stdout != blob.read_bytes()
+    digest = json.loads(index_of(world, "evil"))["manifests"][0]["digest"]
+    assert made.returncode or made.stdout == (world.directory / "evil" / "blobs" / digest.replace(":", "/")).read_bytes()
 
 
 BENIGN = {

@@ -98,8 +98,7 @@ class Archive(images.Source):
         if kind == b"\0":
             kind = b"0"
         if kind not in (b"0", b"5", b"x", b"g", b"L"):
-            shown = kind.decode("ascii", "backslashreplace")
-            raise self._bad(f"the member at byte {position} is not a plain file or a directory, but of type '{shown}'")
+            raise self._bad(f"the member at byte {position} is not a plain file or a directory, but of type {ascii(kind)[1:]}")
         # A size in base 256: for 8 GiB and more.
         number = block[124:136]
         size = int.from_bytes(number[1:], "big") if number[0] == 0x80 else _octal(number)
@@ -124,9 +123,7 @@ class Archive(images.Source):
             if not (whole and key and equals) or b"\0" in key or key in records:
                 raise self._bad(f"the extended header at byte {position} has a record that is malformed, or there twice")
             if key.startswith(b"GNU.sparse") or (kind == b"g" and key != b"comment"):
-                raise self._bad(
-                    f"the extended header at byte {position} has the record '{key[:40].decode('ascii', 'backslashreplace')}'"
-                )
+                raise self._bad(f"the extended header at byte {position} has the record {ascii(key[:40])[1:]}")
             records[key], begin = value, end
         if kind == b"g":
             return {}
