@@ -38,21 +38,29 @@ def lines(data: bytes, media_type: str, annotations: dict[str, str]) -> tuple[by
             raise ValueError("it is a signature without a statement")
         value, more = value["dsseEnvelope"], True
     line, all_of_it = _line(value)
+    _check(line)
+    return line, evidence(line, media_type, annotations, data if more or not all_of_it else None)
+
+
+def evidence(line: bytes, media_type: str, annotations: dict[str, str], document: bytes | None) -> bytes | None:
+    """The line of evidence about an envelope's line, None if there is nothing to keep. Raises ValueError that says why not."""
     said: dict[str, Any] = {"evidence": media_type, "envelope": sha256(line)}
     if annotations:
         said["annotations"] = annotations
-    if more or not all_of_it:
-        said["document"] = b64.encode(data)
-    evidence = jsonic.canonical(said) if len(said) > 2 else None
-    # A line is what readers of bundles take for one, or it is none.
-    for made in (line, *([evidence] if evidence else [])):
-        if len(made) > MAX_LINE:
-            raise ValueError(f"it is over {MAX_LINE} bytes")
-        try:
-            dsse.parse_line(made, 1)
-        except Fail as fail:
-            raise ValueError(str(fail).removeprefix("line 1: ")) from None
-    return line, evidence
+    if document is not None:
+        said["document"] = b64.encode(document)
+    return _check(jsonic.canonical(said)) if len(said) > 2 else None
+
+
+def _check(line: bytes) -> bytes:
+    """A line is what readers of bundles take for one, or it is none."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"it is over {MAX_LINE} bytes")
+    try:
+        dsse.parse_line(line, 1)
+    except Fail as fail:
+        raise ValueError(str(fail).removeprefix("line 1: ")) from None
+    return line
 
 
 def _line(value: Any) -> tuple[bytes, bool]:
