@@ -6,7 +6,7 @@ and what is taken does not depend on the order in which it was found.
 
 import os
 
-from cerrotorre import canon, config, content, dsse, foreign, jsonic, keystore, oci, reference, signatures, statement
+from cerrotorre import canon, config, content, foreign, keystore, oci, reference
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
@@ -17,11 +17,7 @@ from cerrotorre.typed import Any
 
 MAX_SUBJECTS = 64
 MAX_ATTACHED = 256
-# Room for 16 signatures, whose lines are at most a few KiB.
-MAX_LINES, MAX_BYTES = 240, 48 << 20
 MAX_DOCUMENT, MAX_FETCHED = 32 << 20, 64 << 20
-# What no key of the store made must leave the bundle small enough for a pipe: 6 MiB, with its signatures (spec/records.adoc).
-MAX_STRANGERS = 5 << 20
 # Of one envelope: annotations are anyone's to choose, and its maker needs no more.
 MAX_EVIDENCE, MAX_ANNOTATIONS = 4, 64 << 10
 # Each of these is a finding, and a record is one line.
@@ -222,7 +218,7 @@ class _Found:
         if (digest, kind) not in self._layers:
             self._count(size)
             line, evidence = foreign.lines(self._blob(digest, size), kind, annotations)
-            self._layers[digest, kind] = line, evidence is not None and _has_document(evidence)
+            self._layers[digest, kind] = line, evidence is not None and foreign.has_document(evidence)
         else:
             line, whole = self._layers[digest, kind]
             if whole and annotations:
@@ -232,7 +228,7 @@ class _Found:
         if evidence:
             about.setdefault(evidence, manifest)
         if len(about) > MAX_EVIDENCE:
-            last = max(about, key=_order)
+            last = max(about, key=foreign.order)
             self.leave(about.pop(last), kind, subject, f"more than {MAX_EVIDENCE} lines of evidence about {digest}")
 
     def _blob(self, digest: str, size: int) -> bytes:
@@ -266,16 +262,6 @@ def _too_many(why: str) -> Fail:
     return Fail("attachments-unknown", f"too many: {why}, and which of it counts cannot be known")
 
 
-def _has_document(evidence: bytes) -> bool:
-    """Whether a line of evidence holds the original: canonical JSON has "annotations", which may say anything, before it."""
-    return "document" in jsonic.parse(evidence, len(evidence))
-
-
-def _order(evidence: bytes) -> tuple[bool, bytes]:
-    """Originals come first: a Sigstore bundle is worth more than what anyone may annotate."""
-    return not _has_document(evidence), evidence
-
-
 def _judged(found: _Found, manifest: Record) -> list[list[bytes]]:
     """The lines to take, an envelope with its evidence each, in the order of the envelopes' digests; the rest is left behind.
 
@@ -286,88 +272,29 @@ def _judged(found: _Found, manifest: Record) -> list[list[bytes]]:
     able: list[tuple[int, str, bytes]] = []
     made: set[tuple[str, str]] = set()
     for line, (blob, kind, _) in sorted(found.lines.items(), key=lambda item: (len(item[0]), sha256(item[0]))):
-        why, rank, what = _looked_at(line, manifest, digest, keys)
+        why, rank, what = foreign.look_at(line, manifest, digest, keys)
         if why:
             found.leave(blob, kind, image, why)
             continue
         # One statement of one key has its place once: anyone can add signatures of nobody to it, for as many lines as they like.
-        able.append((_STRANGER if what in made else rank, sha256(line), line))
-        made.update([what] if rank != _STRANGER else [])
+        able.append((foreign.STRANGER if what in made else rank, sha256(line), line))
+        made.update([what] if rank != foreign.STRANGER else [])
     kept: dict[bytes, list[bytes]] = {}
-    room = _Room()
+    room = foreign.Room()
     for rank, _, line in sorted(able):
         blob, kind, _ = found.lines[line]
-        if why := room.take(len(line), stranger=rank == _STRANGER):
+        if why := room.take(len(line), stranger=rank == foreign.STRANGER):
             found.leave(blob, kind, image, why)
         else:
             kept[line] = [line]
     for line in list(kept):
         _, kind, about = found.lines[line]
-        for evidence in sorted(about, key=_order):
+        for evidence in sorted(about, key=foreign.order):
             if why := room.take(len(evidence), stranger=True):
                 found.leave(about[evidence], kind, image, f"evidence about {sha256(line)}: {why}")
             else:
                 kept[line].append(evidence)
     return [[line, *sorted(group[1:])] for line, group in sorted(kept.items(), key=lambda item: sha256(item[0]))]
-
-
-_TRUSTED, _KNOWN, _STRANGER = range(3)
-
-
-class _Room:
-    """What a bundle has room for. Take what the store's keys made first, then what strangers did."""
-
-    def __init__(self) -> None:
-        self._count = self._size = self._strange = 0
-
-    def take(self, size: int, *, stranger: bool) -> str:
-        """Take a line, or say why there is no room for it."""
-        if self._count >= MAX_LINES or self._size + size > MAX_BYTES:
-            return f"there is room for {MAX_LINES} lines and {MAX_BYTES} bytes"
-        ours = self._size - self._strange
-        # A bundle that the store's keys alone make too large for a pipe is not made so by strangers.
-        if stranger and self._strange + size > MAX_STRANGERS - (ours if ours <= MAX_STRANGERS else 0):
-            return f"no key of your store made it, and there is room for {MAX_STRANGERS} bytes: more would not pass a pipe"
-        self._count, self._size = self._count + 1, self._size + size
-        self._strange += size if stranger else 0
-        return ""
-
-
-def _looked_at(line: bytes, manifest: Record, digest: str, keys: list[keystore.Key]) -> tuple[str, int, tuple[str, str]]:
-    """(why an envelope cannot be taken or "", its rank, its statement's digest and its maker's fingerprint).
-
-    Not taken is what no bundle of this image may hold, and what would spoil this one here or with whoever verifies it.
-    """
-    envelope = dsse.parse_line(line, 1)[1]
-    none = (_STRANGER, ("", ""))
-    try:
-        said = statement.parse(envelope["payload"])
-        if said["predicateType"] == statement.BUNDLE_SIGNATURE:
-            return "it is the signature of a bundle", *none
-        index = manifest["provenance"].get("index_digest")
-        about = [subject["digest"].get("sha256") for subject in said["subject"]]
-        if index and manifest["image_digest"][7:] not in about and index[7:] in about:
-            return "it is about the whole index, which --platform all takes", *none
-        statement.check_subjects(said, manifest, digest)
-    except ValueError as error:
-        return str(error)[:200], *none
-    (signature,), wrong = signatures.judge([envelope], [], manifest, digest, keys)
-    why = next((f"{one['summary']} ({one['finding']})" for one in wrong if one["finding"] != "unsigned"), "")
-    if not why and (absent := _absent(envelope, said, keys)):
-        why = f"it claims the key {absent}, which is not in your store, so nobody here can tell whether that key signed it: ct key import FILE"
-    if why or signature["status"] != "valid":
-        return why, *none
-    return "", _TRUSTED if signature["trusted"] else _KNOWN, (sha256(envelope["payload"]), signature["fingerprint"])
-
-
-def _absent(envelope: dsse.Envelope, said: statement.Statement, keys: list[keystore.Key]) -> str:
-    """A key that an envelope claims by its fingerprint and the store does not have: "" if there is none."""
-    components = {component for key in keys for component in key["components"]}
-    claimed = [keyid for keyid, _ in envelope["signatures"] if keyid not in components]
-    fingerprint = said.get("predicate", {}).get("fingerprint")
-    if isinstance(fingerprint, str) and fingerprint not in {key["fingerprint"] for key in keys}:
-        claimed.append(fingerprint)
-    return next((one for one in claimed if statement.FINGERPRINT.fullmatch(one)), "")
 
 
 def _fill(record: Record, groups: list[list[bytes]], directory: str) -> None:
