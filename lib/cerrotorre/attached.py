@@ -6,7 +6,7 @@ and what is taken does not depend on the order in which it was found.
 
 import os
 
-from cerrotorre import canon, config, content, dsse, foreign, keystore, oci, reference, signatures, statement
+from cerrotorre import canon, config, content, foreign, keystore, oci, reference
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
@@ -17,9 +17,9 @@ from cerrotorre.typed import Any
 
 MAX_SUBJECTS = 64
 MAX_ATTACHED = 256
-# Room for 16 signatures, whose lines are at most a few KiB.
-MAX_LINES, MAX_BYTES = 240, 48 << 20
 MAX_DOCUMENT, MAX_FETCHED = 32 << 20, 64 << 20
+# Of one envelope: annotations are anyone's to choose, and its maker needs no more.
+MAX_EVIDENCE, MAX_ANNOTATIONS = 4, 64 << 10
 # Each of these is a finding, and a record is one line.
 MAX_NAMED = 512
 # As ct-open puts lines into records (spec/records.adoc, "attestations").
@@ -70,15 +70,20 @@ def _look(found: "_Found", manifest: Record) -> None:
 
 
 class _Found:
-    """What a repository has for some digests: `lines`, {envelope line: (its document's digest, type, evidence lines)}, and `left`."""
+    """What a repository has for some digests: `lines`, {envelope line: (its document's digest, type, evidence)}, and `left`.
+
+    Evidence is {its line: the digest of the manifest that attaches it}.
+    """
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self.lines: dict[bytes, tuple[str, str, set[bytes]]] = {}
+        self.lines: dict[bytes, tuple[str, str, dict[bytes, str]]] = {}
         self.left: dict[tuple[str, str], Any] = {}
         self.unnamed = 0
         self._fetched = 0
         self._done: set[str] = set()
+        # Of each layer that is an envelope: its line, and whether its document is kept beside it.
+        self._layers: dict[tuple[str, str], tuple[bytes, bool]] = {}
 
     def leave(self, digest: str, kind: str, to: str | None, why: str) -> None:
         detail = f"{digest}{f' ({kind})' if kind else ''}: {why}"
@@ -106,21 +111,16 @@ class _Found:
         answer = self._repository.referrers(subject, MAX_ATTACHED)
         entries, whole = (self._listed(subject), True) if answer is None else answer
         named: dict[str, Any] = {}
+        if len(entries) > MAX_ATTACHED or not whole:
+            raise _too_many(f"more than {MAX_ATTACHED} things are attached to {subject}")
         for entry in entries:
             digest = entry.get("digest") if isinstance(entry, dict) else None
-            if not is_digest(digest):
-                self.leave(str(digest)[:100], "", subject, "its digest is not lowercase sha256")
-                whole = whole and len(self.left) < MAX_ATTACHED
-                if not whole:
-                    break
-            else:
+            if is_digest(digest):
                 named[str(digest)] = entry
-        for digest in sorted(named)[:MAX_ATTACHED]:
+            else:
+                self.leave(str(digest)[:100], "", subject, "its digest is not lowercase sha256")
+        for digest in sorted(named):
             self._referrer(named[digest], subject)
-        if len(named) > MAX_ATTACHED or not whole:
-            self.leave(
-                subject, "", None, f"more than {MAX_ATTACHED} things are attached to it: those beyond are left behind unnamed"
-            )
 
     def _tagged(self, tag: str, subject: str) -> bytes | None:
         try:
@@ -174,6 +174,7 @@ class _Found:
         """One attached manifest. `strict`: it must name its subject; cosign's tags name it for theirs."""
         if digest in self._done:
             return
+        self._count(len(data))
         try:
             doc = oci.read_manifest(data, None, digest)
         except Fail as fail:
@@ -189,7 +190,7 @@ class _Found:
             self.leave(digest, kind, subject, "it holds nothing")
         for layer in layers[:MAX_ATTACHED]:
             try:
-                self._layer(layer)
+                self._layer(layer, digest, subject)
             except ValueError as error:
                 self.leave(layer["digest"], layer["mediaType"], subject, str(error)[:200])
         if len(layers) > MAX_ATTACHED:
@@ -197,28 +198,49 @@ class _Found:
                 digest, kind, subject, f"it holds {len(layers)} things: those beyond {MAX_ATTACHED} are left behind unnamed"
             )
 
-    def _layer(self, layer: oci.Descriptor) -> None:
-        """One attached blob. Raises ValueError that says why it cannot be taken."""
-        kind, size = layer["mediaType"], layer["size"]
+    def _count(self, size: int) -> None:
+        """Count what is fetched. What is attached beyond the limit cannot be told from what a trusted key signed: nothing is cut."""
+        self._fetched += size
+        if self._fetched > MAX_FETCHED:
+            raise _too_many(f"what is attached is over {MAX_FETCHED} bytes together")
+
+    def _layer(self, layer: oci.Descriptor, manifest: str, subject: str) -> None:
+        """One attached blob, fetched once. Raises ValueError that says why it cannot be taken."""
+        digest, kind, size, annotations = layer["digest"], layer["mediaType"], layer["size"], layer.get("annotations", {})
         if not foreign.may_hold_envelope(kind):
             simple = kind == foreign.SIMPLE_SIGNING
             raise ValueError("a simple signature: it signs no statement" if simple else "not a signed statement")
         if size > MAX_DOCUMENT:
             raise ValueError(f"it is over {MAX_DOCUMENT} bytes")
-        self._fetched += size
-        if self._fetched > MAX_FETCHED:
-            raise ValueError(f"what is attached is over {MAX_FETCHED} bytes together")
+        if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > MAX_ANNOTATIONS:
+            self.leave(manifest, kind, subject, f"the annotations of {digest} are over {MAX_ANNOTATIONS} bytes")
+            annotations = {}
+        if (digest, kind) not in self._layers:
+            self._count(size)
+            line, evidence = foreign.lines(self._blob(digest, size), kind, annotations)
+            self._layers[digest, kind] = line, evidence is not None and foreign.has_document(evidence)
+        else:
+            line, whole = self._layers[digest, kind]
+            if whole and annotations:
+                self.leave(manifest, kind, subject, f"{digest} is there already: it counts once, whatever its annotations")
+            evidence = None if whole else foreign.evidence(line, kind, annotations, None)
+        _, _, about = self.lines.setdefault(line, (digest, kind, {}))
+        if evidence:
+            about.setdefault(evidence, manifest)
+        if len(about) > MAX_EVIDENCE:
+            last = max(about, key=foreign.order)
+            self.leave(about.pop(last), kind, subject, f"more than {MAX_EVIDENCE} lines of evidence about {digest}")
+
+    def _blob(self, digest: str, size: int) -> bytes:
         try:
-            data = self._repository.blob(layer["digest"], size)
+            data = self._repository.blob(digest, size)
         except TooLarge:
             data = b""
         if data is None:
             raise ValueError("the registry lists it, and does not have it")
         if len(data) != size:
             raise ValueError("it is not as large as its manifest says")
-        line, evidence = foreign.lines(data, kind, layer.get("annotations", {}))
-        _, _, about = self.lines.setdefault(line, (layer["digest"], kind, set()))
-        about.update([evidence] if evidence else [])
+        return data
 
     def _beside(self, digest: str, index: str) -> None:
         """BuildKit's attestations of an image lie beside it in the index; of an index that is taken whole they are content."""
@@ -236,41 +258,43 @@ class _Found:
                 )
 
 
+def _too_many(why: str) -> Fail:
+    return Fail("attachments-unknown", f"too many: {why}, and which of it counts cannot be known")
+
+
 def _judged(found: _Found, manifest: Record) -> list[list[bytes]]:
-    """The lines to take, an envelope with its evidence each, in the order of the envelopes' digests; the rest is left behind."""
-    kept: list[list[bytes]] = []
+    """The lines to take, an envelope with its evidence each, in the order of the envelopes' digests; the rest is left behind.
+
+    Room goes to the envelopes that trusted keys made, then to those of known keys, then to strangers', then to evidence.
+    """
     keys = keystore.load()[0] if found.lines else []
-    digest = sha256(canon.canonical(manifest))
-    count = size = 0
-    for line, (blob, kind, evidence) in sorted(found.lines.items(), key=lambda item: sha256(item[0])):
-        group = [line, *sorted(evidence)]
-        why = _why_not(line, manifest, digest, keys)
-        if not why and (count + len(group) > MAX_LINES or size + sum(map(len, group)) > MAX_BYTES):
-            why = f"there is room for {MAX_LINES} lines and {MAX_BYTES} bytes"
+    digest, image = sha256(canon.canonical(manifest)), manifest["image_digest"]
+    able: list[tuple[int, str, bytes]] = []
+    made: set[tuple[str, str]] = set()
+    for line, (blob, kind, _) in sorted(found.lines.items(), key=lambda item: (len(item[0]), sha256(item[0]))):
+        why, rank, what = foreign.look_at(line, manifest, digest, keys)
         if why:
-            found.leave(blob, kind, manifest["image_digest"], why)
+            found.leave(blob, kind, image, why)
             continue
-        count, size = count + len(group), size + sum(map(len, group))
-        kept.append(group)
-    return kept
-
-
-def _why_not(line: bytes, manifest: Record, digest: str, keys: list[keystore.Key]) -> str:
-    """Why an envelope cannot be taken: what no bundle of this image may hold, and what would spoil this one."""
-    envelope = dsse.parse_line(line, 1)[1]
-    try:
-        said = statement.parse(envelope["payload"])
-        if said["predicateType"] == statement.BUNDLE_SIGNATURE:
-            return "it is the signature of a bundle"
-        index = manifest["provenance"].get("index_digest")
-        about = [subject["digest"].get("sha256") for subject in said["subject"]]
-        if index and manifest["image_digest"][7:] not in about and index[7:] in about:
-            return "it is about the whole index, which --platform all takes"
-        statement.check_subjects(said, manifest, digest)
-    except ValueError as error:
-        return str(error)[:200]
-    _, wrong = signatures.judge([envelope], [], manifest, digest, keys)
-    return next((f"{made['summary']} ({made['finding']})" for made in wrong if made["finding"] != "unsigned"), "")
+        # One statement of one key has its place once: anyone can add signatures of nobody to it, for as many lines as they like.
+        able.append((foreign.STRANGER if what in made else rank, sha256(line), line))
+        made.update([what] if rank != foreign.STRANGER else [])
+    kept: dict[bytes, list[bytes]] = {}
+    room = foreign.Room()
+    for rank, _, line in sorted(able):
+        blob, kind, _ = found.lines[line]
+        if why := room.take(len(line), stranger=rank == foreign.STRANGER):
+            found.leave(blob, kind, image, why)
+        else:
+            kept[line] = [line]
+    for line in list(kept):
+        _, kind, about = found.lines[line]
+        for evidence in sorted(about, key=foreign.order):
+            if why := room.take(len(evidence), stranger=True):
+                found.leave(about[evidence], kind, image, f"evidence about {sha256(line)}: {why}")
+            else:
+                kept[line].append(evidence)
+    return [[line, *sorted(group[1:])] for line, group in sorted(kept.items(), key=lambda item: sha256(item[0]))]
 
 
 def _fill(record: Record, groups: list[list[bytes]], directory: str) -> None:

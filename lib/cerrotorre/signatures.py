@@ -3,7 +3,8 @@
 Pure: lines, facts and keys in; signatures and findings out. For each envelope, in order:
 
 1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint.
-2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid.
+2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid. Of several that
+   did, the envelope is the trusted one's, and of several of these that of the lowest fingerprint's.
 3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch. But other programs sign attestations
    too, with key ids of their own kind or none: then it is that key's, if its suite is of one component.
 4. What a store key made must be a well-formed statement (statement-malformed) about this bundle (subject-mismatch), and the
@@ -94,7 +95,8 @@ def _judge_one(
                 ]
     if not claimed:
         return signature, []
-    key = claimed[0]
+    # Who adds or moves a signature must not hide that of a trusted key behind one that counts for nothing.
+    key = min(claimed, key=lambda key: (not key["trusted"], key["fingerprint"]))
     wrong = _judge_statement(envelope, said, key, manifest, manifest_digest, others)
     if said and not wrong and signature["kind"] == "attestation":
         signature |= describe(said)

@@ -20,16 +20,31 @@ def claimed_signers(record: Record) -> list[Record]:
 
 
 def documents(record: Record) -> list[Record]:
-    """{predicate_type, schema, about} of each SBOM and provenance in a record's envelopes: as claimed as the signers are.
+    """{predicate_type, schema, about} of each SBOM and provenance that was signed just now: the last lines, all by the key of the
+    very last. What others attached to the image is none of them: what it says is theirs to say, and nothing here checks who.
 
     To be asked before the bundle is written: the file in which an envelope lies may be the one that is replaced.
     """
-    found = []
-    if any("envelope" not in entry for entry in record.get("attestations", [])) or len(record.get("attestations", [])) > 1:
-        for kind, _, envelope in recorded.attestations(record):
-            said = statement.claimed(envelope) if kind == "envelope" else None
-            if said and predicate.kind_of(said["predicateType"]):
-                found.append({"predicate_type": said["predicateType"], **attest.describe(said)})
+    found: list[Record] = []
+    if not record.get("attestations") or (len(record["attestations"]) == 1 and "envelope" in record["attestations"][0]):
+        return found
+    signer: list[str] | None = None
+    for kind, _, envelope in reversed(list(recorded.attestations(record))):
+        said = statement.claimed(envelope) if kind == "envelope" else None
+        if said is None:
+            break
+        keyids = [keyid for keyid, _ in envelope["signatures"]]
+        if signer is None:
+            signer = keyids
+            if said["predicateType"] == statement.BUNDLE_SIGNATURE:
+                continue
+            if "attached" in record:
+                # It was packed, and nobody signed.
+                break
+        if keyids != signer or said["predicateType"] == statement.BUNDLE_SIGNATURE:
+            break
+        if predicate.kind_of(said["predicateType"]):
+            found.insert(0, {"predicate_type": said["predicateType"], **attest.describe(said)})
     return found
 
 
