@@ -8,6 +8,10 @@ from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.reference import match_registry, parse, spell
 from cerrotorre.typed import Any
 
+# Seconds: for a document, and for a copy during which hardly anything comes.
+ANSWER, SILENCE = 120, 300
+# Bytes beyond what an image's descriptors say: documents, and what skopeo writes besides.
+SLACK = 64 << 20
 _OWN = {manifest.OCI_INDEX: oci.OCI_MANIFEST, oci.DOCKER_INDEX: oci.DOCKER_MANIFEST}
 # What skopeo logs of each registry it asks, a mirror of registries.conf first; the last one answered.
 _ASKED = re.compile(r'Trying to access "([^"]+)"')
@@ -23,6 +27,9 @@ class Remote:
         self.known: dict[str, bytes] = {}
         # Said either way, since registries.conf too can mark a registry as insecure.
         self.verify = "false" if self._is_plain(reference) else "true"
+        # Credentials go over TLS alone, and skopeo would send them without.
+        self.anonymous = self.verify == "false"
+        self.most = SLACK
 
     def _is_plain(self, reference: dict[str, Any]) -> bool:
         return any(match_registry(pattern, spell(reference)) for pattern in self.insecure)
@@ -31,10 +38,11 @@ class Remote:
         """(the raw manifest or index that `:TAG` or `@DIGEST` names, the reference of whoever gave it)."""
         source = f"docker://{self.repository}{by}"
         data, said = skopeo.run(
-            ["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", source],
+            ["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", *(["--no-creds"] if self.anonymous else []), source],
             self.repository + by,
             "network",
             self.directory,
+            silence=ANSWER,
         )
         if by.startswith("@"):
             images.check_digest(by[1:], data)
@@ -61,6 +69,7 @@ class Remote:
         """An image or a whole index, into the directory. Raises Fail oci-blob-absent for `urls`: skopeo would ask there."""
         for digest, urls in images.elsewhere(root, self.read):
             raise images.absent(digest, urls, "`urls` are never followed")
+        self.most = SLACK + _declared(root, self.read)
         directory = f"{self.directory}/image"
         if root["mediaType"] in oci.INDEXES:
             children = oci.read_index(self.read(root), root["mediaType"], root["digest"])["manifests"]
@@ -91,8 +100,27 @@ class Remote:
 
     def _copy(self, digest: str, directory: str, *more: str) -> None:
         flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *more]
+        flags += ["--src-no-creds"] if self.anonymous else []
         source = f"docker://{self.repository}@{digest}"
-        skopeo.run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}", "network", self.directory)
+        excess = Fail("oci-size", "a blob is larger than its descriptor says", Reference=f"{self.repository}@{digest}")
+        skopeo.run(
+            ["copy", *flags, source, f"dir:{directory}"],
+            f"{self.repository}@{digest}",
+            "network",
+            self.directory,
+            silence=SILENCE,
+            most=(self.most, excess),
+        )
+
+
+def _declared(root: oci.Descriptor, read: oci.Reader) -> int:
+    """The bytes of all that an image names, each as often as it is named: parts that are fetched by themselves share nothing."""
+    size = 0
+    for found, doc in images.documents(root, read):
+        size += found["size"]
+        if "manifests" not in doc:
+            size += sum(blob["size"] for blob in [doc["config"], *doc["layers"]])
+    return size
 
 
 def fetch(

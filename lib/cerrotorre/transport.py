@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from cerrotorre import owned
 from cerrotorre.errors import Fail
 from cerrotorre.reference import split_port
-from cerrotorre.typed import Any
+from cerrotorre.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from socket import socket
 
 CHUNK = 64 << 10
 MAX_PEM = 1 << 20
@@ -78,10 +81,10 @@ class Transport:
         from urllib3 import exceptions
 
         host = split(url)[1]
-        until = time.monotonic() + self._deadline
+        clock = _Clock(self._deadline)
         try:
             # Identity: a compressed answer could unpack to anything.
-            response = self._pool(url, verified).request(
+            response = self._pool(url, verified, clock).request(
                 method,
                 url,
                 headers={"User-Agent": "cerro-torre", "Accept-Encoding": "identity", **headers},
@@ -93,20 +96,26 @@ class Transport:
                 timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout),
             )
             try:
-                body = self._body(response, limit if response.status == 200 else CHUNK, host, until, response.status == 200)
+                body = self._body(response, limit if response.status == 200 else CHUNK, host, response.status == 200)
             finally:
                 # What was not read to its end is not waited for.
                 if not response.isclosed():
                     response.close()
                 response.release_conn()
         except exceptions.HTTPError as error:
-            raise Fail("network", f"{host}: {self._reason(error)}", Registry=host) from None
+            if not clock.late:
+                raise Fail("network", f"{host}: {self._reason(error)}", Registry=host) from None
+        finally:
+            clock.stop()
+        # A connection that was shut down can look like a complete answer.
+        if clock.late:
+            raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
         code = _CODE.search(body) if response.status >= 400 else None
         said = code[1].decode() if code and code[1].decode() in CODES else ""
         found = {name.lower(): value for name, value in response.headers.items()}
         return {"status": response.status, "headers": found, "body": body, "code": said}
 
-    def _body(self, response: Any, limit: int, host: str, until: float, whole: bool) -> bytes:
+    def _body(self, response: Any, limit: int, host: str, whole: bool) -> bytes:
         parts, size = [], 0
         # urllib3 before 2 has no read1.
         read = getattr(response, "read1", response.read)
@@ -117,8 +126,6 @@ class Transport:
                 if not whole:
                     break
                 raise TooLarge("network", f"{host}: the answer is over {limit} bytes", Registry=host)
-            if time.monotonic() > until:
-                raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
         return b"".join(parts)
 
     def _reason(self, error: Exception) -> str:
@@ -138,11 +145,16 @@ class Transport:
             return f"TLS: {error.args[0] if error.args else error}"[:300]
         return type(error).__name__
 
-    def _pool(self, url: str, verified: bool) -> Any:
+    def _pool(self, url: str, verified: bool, clock: "_Clock") -> Any:
         scheme, host = split(url)
         key = (f"{scheme}://{host}", verified)
         if key not in self._pools:
             self._pools[key] = self._connect(scheme, host, verified)
+            # A manager is for one host, and so has one pool.
+            pool = self._pools[key].connection_from_url(url)
+            pool.ConnectionCls = _watched(pool.ConnectionCls)
+            pool.ConnectionCls.held = {}
+        clock.start(self._pools[key].connection_from_url(url).ConnectionCls.held)
         return self._pools[key]
 
     def _connect(self, scheme: str, host: str, verified: bool) -> Any:
@@ -162,6 +174,55 @@ class Transport:
             )
         except urllib3.exceptions.HTTPError:
             raise Fail("network", f"{scheme.upper()}_PROXY is no proxy's URL", Registry=host) from None
+
+
+class _Clock:
+    """Shuts connections down when their time is over. Timeouts of sockets do not do that: each byte starts them anew, and http.client
+    reads interim answers, headers and trailers for as long as they come."""
+
+    def __init__(self, seconds: float) -> None:
+        # urllib3 has imported it.
+        import threading
+
+        self.late = False
+        self._held: dict[Any, socket] = {}
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def start(self, held: "dict[Any, socket]") -> None:
+        self._held = held
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        for connection, guard in list(self._held.items()):
+            if connection.sock is None:
+                del self._held[connection]
+                guard.close()
+
+    def _end(self) -> None:
+        self.late = True
+        for guard in list(self._held.values()):
+            try:
+                guard.shutdown(2)  # SHUT_RDWR
+            except OSError:
+                continue
+
+
+def _watched(kind: Any) -> Any:
+    """A class of connections that leaves a second descriptor of each one's socket in `held`: TLS takes the first one over."""
+
+    class Watched(kind):  # type: ignore[misc]
+        held: "dict[Any, socket]"
+
+        def _new_conn(self) -> "socket":
+            made: socket = super()._new_conn()
+            if before := self.held.pop(self, None):
+                before.close()
+            self.held[self] = made.dup()
+            return made
+
+    return Watched
 
 
 def split(url: str) -> tuple[str, str]:
