@@ -8,13 +8,10 @@ import re
 import time
 from collections.abc import Mapping
 
-from cerrotorre import owned
+from cerrotorre import deadline, owned
 from cerrotorre.errors import Fail
 from cerrotorre.reference import split_port
-from cerrotorre.typed import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from socket import socket
+from cerrotorre.typed import Any
 
 CHUNK = 64 << 10
 MAX_PEM = 1 << 20
@@ -81,7 +78,7 @@ class Transport:
         from urllib3 import exceptions
 
         host = split(url)[1]
-        clock = _Clock(self._deadline)
+        clock = deadline.Clock(self._deadline)
         try:
             # Identity: a compressed answer could unpack to anything.
             response = self._pool(url, verified, clock).request(
@@ -145,15 +142,14 @@ class Transport:
             return f"TLS: {error.args[0] if error.args else error}"[:300]
         return type(error).__name__
 
-    def _pool(self, url: str, verified: bool, clock: "_Clock") -> Any:
+    def _pool(self, url: str, verified: bool, clock: deadline.Clock) -> Any:
         scheme, host = split(url)
         key = (f"{scheme}://{host}", verified)
         if key not in self._pools:
             self._pools[key] = self._connect(scheme, host, verified)
             # A manager is for one host, and so has one pool.
             pool = self._pools[key].connection_from_url(url)
-            pool.ConnectionCls = _watched(pool.ConnectionCls)
-            pool.ConnectionCls.held = {}
+            pool.ConnectionCls = deadline.watched(pool.ConnectionCls)
         clock.start(self._pools[key].connection_from_url(url).ConnectionCls.held)
         return self._pools[key]
 
@@ -174,55 +170,6 @@ class Transport:
             )
         except urllib3.exceptions.HTTPError:
             raise Fail("network", f"{scheme.upper()}_PROXY is no proxy's URL", Registry=host) from None
-
-
-class _Clock:
-    """Shuts connections down when their time is over. Timeouts of sockets do not do that: each byte starts them anew, and http.client
-    reads interim answers, headers and trailers for as long as they come."""
-
-    def __init__(self, seconds: float) -> None:
-        # urllib3 has imported it.
-        import threading
-
-        self.late = False
-        self._held: dict[Any, socket] = {}
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def start(self, held: "dict[Any, socket]") -> None:
-        self._held = held
-        self._timer.start()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-        for connection, guard in list(self._held.items()):
-            if connection.sock is None:
-                del self._held[connection]
-                guard.close()
-
-    def _end(self) -> None:
-        self.late = True
-        for guard in list(self._held.values()):
-            try:
-                guard.shutdown(2)  # SHUT_RDWR
-            except OSError:
-                continue
-
-
-def _watched(kind: Any) -> Any:
-    """A class of connections that leaves a second descriptor of each one's socket in `held`: TLS takes the first one over."""
-
-    class Watched(kind):  # type: ignore[misc]
-        held: "dict[Any, socket]"
-
-        def _new_conn(self) -> "socket":
-            made: socket = super()._new_conn()
-            if before := self.held.pop(self, None):
-                before.close()
-            self.held[self] = made.dup()
-            return made
-
-    return Watched
 
 
 def split(url: str) -> tuple[str, str]:
