@@ -49,7 +49,7 @@ def repository(server, home, realms=(), insecure=(), auth=None, **env):
         (home / "auth.json").write_text(json.dumps({"auths": {server.host: auth}}))
         env["REGISTRY_AUTH_FILE"] = str(home / "auth.json")
     env = {"HOME": str(home), **env}
-    return Repository(server.host, server.name, list(insecure), list(realms), env, transport.Transport(env, 2, 2))
+    return Repository(server.host, server.name, list(insecure), list(realms), env, transport.Transport(env, 2, 3))
 
 
 def refused(act, *words):
@@ -306,7 +306,7 @@ def _garbage(handler):
     "act, words",
     [
         (_truncated, "the connection broke"),
-        (_drip, "takes over 2 s"),
+        (_drip, "takes over 3 s"),
         (_silent, "no answer within 2 s"),
         (_garbage, "the connection broke"),
         (lambda handler: handler.reply(200, BLOB + b"!"), "is over 17 bytes"),

@@ -30,7 +30,7 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "distribution", "host", "images", "interrupt", "keychange",
+        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
         "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },

@@ -36,12 +36,13 @@ def basic(credentials: Credentials) -> str:
 
 
 def check_realm(realm: str, host: str, realms: list[str]) -> None:
-    """Raise Fail network unless credentials for `host` may go to this realm: over TLS, and to the same host or one that is allowed."""
+    """Raise Fail network unless credentials for `host` may go to this realm: over TLS, and to the same host and port, or one
+    that is allowed."""
     scheme, where = split(realm)
     name = split_port(where)[0]
     if scheme != "https":
         raise Fail("network", f"{host}: its token server {where} is without TLS", Registry=host, Realm=where)
-    if name == split_port(host)[0] or (host == DOCKER and where == DOCKER_REALM):
+    if where == host.removesuffix(":443") or (host == DOCKER and where == DOCKER_REALM):
         return
     if where not in realms and name not in realms:
         raise Fail(

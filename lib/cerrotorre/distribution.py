@@ -16,12 +16,13 @@ from cerrotorre.typed import Any
 
 MAX_REDIRECTS = 5
 MAX_PAGES = 64
+MAX_LINK = 8 << 10
 DOCKER_HOST = "registry-1.docker.io"
 MANIFEST_TYPES = ", ".join(sorted(oci.INDEXES | oci.MANIFESTS))
 # "404" is the specification's word for a registry without the referrers API; registries also say these.
 NO_SUCH_API = (400, 404, 405, 406, 501)
 
-_NEXT = re.compile(r'<([^<>]+)>\s*;[^,]*\brel\s*=\s*(?:"next"|next\b)', re.I)
+_NEXT = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel\s*=\s*(?:"next"|next\b)', re.I)
 
 
 class Repository:
@@ -88,7 +89,10 @@ class Repository:
         return found, False
 
     def _next(self, answer: Answer, url: str) -> str | None:
-        match = _NEXT.search(answer["headers"].get("link", ""))
+        link = answer["headers"].get("link", "")
+        if len(link) > MAX_LINK:
+            raise Fail("network", f"{self.host}: its Link header is over {MAX_LINK} bytes", Registry=self.host)
+        match = _NEXT.search(link)
         if not match:
             return None
         following = resolve(url, match[1])

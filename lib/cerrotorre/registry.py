@@ -9,6 +9,10 @@ from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.reference import match_registry, parse, spell
 from cerrotorre.typed import Any
 
+# Seconds: for a document, and for a copy during which hardly anything comes.
+ANSWER, SILENCE = 120, 300
+# Bytes beyond what an image's descriptors say: documents, and what skopeo writes besides.
+SLACK = 64 << 20
 _OWN = {manifest.OCI_INDEX: oci.OCI_MANIFEST, oci.DOCKER_INDEX: oci.DOCKER_MANIFEST}
 # What skopeo logs of each registry it asks, a mirror of registries.conf first; the last one answered.
 _ASKED = re.compile(r'Trying to access "([^"]+)"')
@@ -31,6 +35,9 @@ class Remote:
         self.known: dict[str, bytes] = {}
         # Said either way, since registries.conf too can mark a registry as insecure.
         self.verify = "false" if self._is_plain(reference) else "true"
+        # Credentials go over TLS alone, and skopeo would send them without.
+        self.anonymous = self.verify == "false"
+        self.most = SLACK
 
     def _is_plain(self, reference: dict[str, Any]) -> bool:
         return any(match_registry(pattern, spell(reference)) for pattern in self.insecure)
@@ -38,7 +45,9 @@ class Remote:
     def resolve(self, by: str) -> tuple[bytes, dict[str, Any]]:
         """(the raw manifest or index that `:TAG` or `@DIGEST` names, the reference of whoever gave it)."""
         source = f"docker://{self.repository}{by}"
-        data, said = self._run(["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", source], self.repository + by)
+        anonymous = ["--no-creds"] if self.anonymous else []
+        arguments = ["--debug", "inspect", "--raw", f"--tls-verify={self.verify}", *anonymous, source]
+        data, said = self._run(arguments, self.repository + by, silence=ANSWER)
         if by.startswith("@"):
             images.check_digest(by[1:], data)
         asked = [match[1] for message in said if (match := _ASKED.fullmatch(message))]
@@ -64,6 +73,7 @@ class Remote:
         """An image or a whole index, into the directory. Raises Fail oci-blob-absent for `urls`: skopeo would ask there."""
         for digest, urls in images.elsewhere(root, self.read):
             raise images.absent(digest, urls, "`urls` are never followed")
+        self.most = SLACK + _declared(root, self.read)
         directory = f"{self.directory}/image"
         if root["mediaType"] in oci.INDEXES:
             children = oci.read_index(self.read(root), root["mediaType"], root["digest"])["manifests"]
@@ -94,13 +104,16 @@ class Remote:
 
     def _copy(self, digest: str, directory: str, *more: str) -> None:
         flags = ["--quiet", "--preserve-digests", f"--src-tls-verify={self.verify}", *more]
+        flags += ["--src-no-creds"] if self.anonymous else []
         source = f"docker://{self.repository}@{digest}"
-        self._run(["copy", *flags, source, f"dir:{directory}"], f"{self.repository}@{digest}")
+        subject = f"{self.repository}@{digest}"
+        excess = Fail("oci-size", "a blob is larger than its descriptor says", Reference=f"{self.repository}@{digest}")
+        self._run(["copy", *flags, source, f"dir:{directory}"], subject, silence=SILENCE, most=(self.most, excess))
 
-    def _run(self, arguments: list[str], subject: str) -> tuple[bytes, list[str]]:
+    def _run(self, arguments: list[str], subject: str, **limits: Any) -> tuple[bytes, list[str]]:
         """skopeo, with what its refusal means and what to do about it, where that can be told from its words."""
         try:
-            return skopeo.run(arguments, subject, "network", self.directory)
+            return skopeo.run(arguments, subject, "network", self.directory, **limits)
         except Fail as fail:
             words = str(fail.finding["context"].get("Skopeo", "")).replace(subject, "")
             host = self.repository.partition("/")[0]
@@ -118,6 +131,16 @@ class Remote:
             elif _NOT_THERE.search(words):
                 fail.finding["detail"] = f"no such image there: {subject}"
             raise
+
+
+def _declared(root: oci.Descriptor, read: oci.Reader) -> int:
+    """The bytes of all that an image names, each as often as it is named: parts that are fetched by themselves share nothing."""
+    size = 0
+    for found, doc in images.documents(root, read):
+        size += found["size"]
+        if "manifests" not in doc:
+            size += sum(blob["size"] for blob in [doc["config"], *doc["layers"]])
+    return size
 
 
 def fetch(

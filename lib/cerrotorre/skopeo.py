@@ -1,24 +1,41 @@
 """Running skopeo: given the least, never left behind, and its words taken apart."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+import time
 
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
 
 MAX_WORDS = 2000
+# Seconds between two looks at what it has written, and that it is given to end when told to.
+LOOK, GRACE = 0.2, 10
+# Bytes that count as having gone on.
+LEAST = 64 << 10
+_CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+\S+")
 _FULL = ("no space left on device", "disk quota exceeded")
 # Which roots TLS is checked against, and how, is the host's to say (/etc/ssl, /etc/containers/certs.d), not the environment's.
 _LOOSENING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG")
 
 
-def run(arguments: list[str], subject: str, slug: str, directory: str) -> tuple[bytes, list[str]]:
+def run(
+    arguments: list[str],
+    subject: str,
+    slug: str,
+    directory: str,
+    *,
+    silence: float | None = None,
+    most: tuple[int, Fail] | None = None,
+    cwd: str | None = None,
+) -> tuple[bytes, list[str]]:
     """Run skopeo: (what it printed, what it logged, a message a line). Its temporary files go into `directory`.
 
-    Raises Fail tool-missing, file-unwritable for a full disk, else `slug`.
+    It is ended when `directory` has hardly grown for `silence` seconds, or has grown by more than `most` bytes, which raises the Fail
+    beside them. Raises Fail tool-missing, file-unwritable for a full disk, else `slug`.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LOOSENING}
     # It copies archives there, which would fill /var/tmp, and would stay there if it were killed.
@@ -30,25 +47,68 @@ def run(arguments: list[str], subject: str, slug: str, directory: str) -> tuple[
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
+            cwd=cwd,
             preexec_fn=_end_with(os.getpid()),
         ) as child:
             try:
-                out, words = child.communicate()
+                if silence is None and most is None:
+                    out, words = child.communicate()
+                else:
+                    out, words = _watch(child, subject, slug, directory, silence, most)
             except BaseException:
                 # It must be gone before its directory is.
                 child.terminate()
-                child.wait()
+                try:
+                    child.wait(GRACE)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
                 raise
     except FileNotFoundError:
         raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
     said = [_message(line) for line in words.decode("utf-8", "replace").strip().splitlines()]
     if child.returncode:
-        # The private directory is nobody's concern, and will be gone.
-        last = (said or ["nothing was said"])[-1].replace(f"{directory}/", "").replace(directory, "").strip()[:MAX_WORDS]
+        # A registry may repeat what it was told; and the private directory is nobody's concern, and will be gone.
+        last = _CREDENTIALS.sub(r"\1 [left out]", (said or ["nothing was said"])[-1])
+        last = last.replace(f"{directory}/", "").replace(directory, "").strip()[:MAX_WORDS]
         if any(word in last for word in _FULL):
             raise Fail("file-unwritable", f"no room for {subject} in '{directory}'", Directory=directory, Skopeo=last)
         raise Fail(slug, f"skopeo could not get {subject}", Reference=subject, Skopeo=last)
     return out, said
+
+
+def _watch(
+    child: "subprocess.Popen[bytes]",
+    subject: str,
+    slug: str,
+    directory: str,
+    silence: float | None,
+    most: tuple[int, Fail] | None,
+) -> tuple[bytes, bytes]:
+    first = before = _size(directory)
+    since = time.monotonic()
+    while True:
+        try:
+            return child.communicate(timeout=LOOK)
+        except subprocess.TimeoutExpired:
+            size = _size(directory)
+        if most and size - first > most[0]:
+            raise most[1]
+        now = time.monotonic()
+        if size - before >= LEAST:
+            before, since = size, now
+        elif silence is not None and now - since > silence:
+            raise Fail(slug, f"{subject}: hardly anything came for {silence:g} s", Reference=subject)
+
+
+def _size(directory: str) -> int:
+    """The bytes of all files below a directory, as far as they are there."""
+    size = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.lstat(f"{path}/{name}").st_size
+    return size
 
 
 def _message(line: str) -> str:

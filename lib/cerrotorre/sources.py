@@ -15,6 +15,8 @@ from cerrotorre.typed import Any
 PATHS = ("oci", "oci-archive", "docker-archive", "dir")
 NAMES = ("docker-daemon", "containers-storage")
 _FOREIGN = ("sif", "ostree", "tarball", "docker", "atomic")
+# What a compressed archive may unpack to, and a Docker archive with compressed layers: so many times its bytes, and so many more.
+MAX_RATIO, MAX_BEYOND = 200, 1 << 30
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _ENDINGS = re.compile(r"\.(?:ctp|oci|tar|tar\.gz|tgz)\Z")
 # What an operand is called a file by; the rest of these cannot be read, and are still no repositories.
@@ -162,19 +164,31 @@ def _plain_tar(path: str, workdir: str | None) -> str:
     if images.read_whole(path, 2) != b"\x1f\x8b":
         return path
     import gzip
-    import shutil
     import zlib
 
+    most = _most(path)
     copy = f"{_need(workdir, 'a compressed archive')}/archive.tar"
     try:
         with gzip.open(path) as packed, open(copy, "xb") as plain:
             try:
-                shutil.copyfileobj(packed, plain, 1 << 20)
+                while part := packed.read(1 << 20):
+                    most -= plain.write(part)
+                    if most < 0:
+                        raise _too_large(path)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise Fail("image-unavailable", f"'{path}' is damaged gzip: {error}", File=path) from None
     except OSError as error:
         raise Fail("file-unwritable", f"cannot unpack '{path}' into '{copy}': {error.strerror}", File=copy) from None
     return copy
+
+
+def _most(path: str) -> int:
+    return MAX_RATIO * os.stat(path).st_size + MAX_BEYOND
+
+
+def _too_large(path: str) -> Fail:
+    limit = f"{MAX_RATIO} times its size and {MAX_BEYOND >> 30} GiB"
+    return Fail("oci-too-large", f"'{path}' unpacks to more than {limit}", File=path)
 
 
 def _by_skopeo(operand: Operand, platform: str, workdir: str | None) -> tuple[images.Source, str]:
@@ -218,8 +232,10 @@ def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
     from cerrotorre import skopeo
 
     shown = f"docker-archive:{path}" + (f":{name}" if name else "")
-    place = f"docker-archive:{_plain_tar(path, work)}"
-    listed, _ = skopeo.run(["list-tags", place], shown, "image-unavailable", work)
+    plain = _plain_tar(path, work)
+    # Its copy lies beside the output, whose directory may have a colon in its name; skopeo would end the path there.
+    place, cwd = ("docker-archive:archive.tar", work) if plain != path else (f"docker-archive:{path}", None)
+    listed, _ = skopeo.run(["list-tags", place], shown, "image-unavailable", work, cwd=cwd)
     tags = _tags(listed)
     there = ", ".join(tags)[:1000] or "no names"
     if name and not name.startswith("@"):
@@ -228,7 +244,14 @@ def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
             raise Fail("oci-no-such-image", f"no image is named {name!r}", Expected=name, Actual=there)
     full = place + (f":{name}" if name else "")
     try:
-        skopeo.run(["copy", "--quiet", "--preserve-digests", full, f"dir:{work}/image"], shown, "image-unavailable", work)
+        skopeo.run(
+            ["copy", "--quiet", "--preserve-digests", full, f"dir:{work}/image"],
+            shown,
+            "image-unavailable",
+            work,
+            most=(_most(path), _too_large(path)),
+            cwd=cwd,
+        )
     except Fail as fail:
         if not name and len(tags) > 1 and fail.finding["finding"] == "image-unavailable":
             raise Fail("oci-ambiguous", f"{len(tags)} names", Actual=there) from None

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from cerrotorre import owned
+from cerrotorre import deadline, owned
 from cerrotorre.errors import Fail
 from cerrotorre.reference import split_port
 from cerrotorre.typed import Any
@@ -78,10 +78,10 @@ class Transport:
         from urllib3 import exceptions
 
         host = split(url)[1]
-        until = time.monotonic() + self._deadline
+        clock = deadline.Clock(self._deadline)
         try:
             # Identity: a compressed answer could unpack to anything.
-            response = self._pool(url, verified).request(
+            response = self._pool(url, verified, clock).request(
                 method,
                 url,
                 headers={"User-Agent": "cerro-torre", "Accept-Encoding": "identity", **headers},
@@ -93,20 +93,26 @@ class Transport:
                 timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout),
             )
             try:
-                body = self._body(response, limit if response.status == 200 else CHUNK, host, until, response.status == 200)
+                body = self._body(response, limit if response.status == 200 else CHUNK, host, response.status == 200)
             finally:
                 # What was not read to its end is not waited for.
                 if not response.isclosed():
                     response.close()
                 response.release_conn()
         except exceptions.HTTPError as error:
-            raise Fail("network", f"{host}: {self._reason(error)}", Registry=host) from None
+            if not clock.late:
+                raise Fail("network", f"{host}: {self._reason(error)}", Registry=host) from None
+        finally:
+            clock.stop()
+        # A connection that was shut down can look like a complete answer.
+        if clock.late:
+            raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
         code = _CODE.search(body) if response.status >= 400 else None
         said = code[1].decode() if code and code[1].decode() in CODES else ""
         found = {name.lower(): value for name, value in response.headers.items()}
         return {"status": response.status, "headers": found, "body": body, "code": said}
 
-    def _body(self, response: Any, limit: int, host: str, until: float, whole: bool) -> bytes:
+    def _body(self, response: Any, limit: int, host: str, whole: bool) -> bytes:
         parts, size = [], 0
         # urllib3 before 2 has no read1.
         read = getattr(response, "read1", response.read)
@@ -117,8 +123,6 @@ class Transport:
                 if not whole:
                     break
                 raise TooLarge("network", f"{host}: the answer is over {limit} bytes", Registry=host)
-            if time.monotonic() > until:
-                raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
         return b"".join(parts)
 
     def _reason(self, error: Exception) -> str:
@@ -138,11 +142,15 @@ class Transport:
             return f"TLS: {error.args[0] if error.args else error}"[:300]
         return type(error).__name__
 
-    def _pool(self, url: str, verified: bool) -> Any:
+    def _pool(self, url: str, verified: bool, clock: deadline.Clock) -> Any:
         scheme, host = split(url)
         key = (f"{scheme}://{host}", verified)
         if key not in self._pools:
             self._pools[key] = self._connect(scheme, host, verified)
+            # A manager is for one host, and so has one pool.
+            pool = self._pools[key].connection_from_url(url)
+            pool.ConnectionCls = deadline.watched(pool.ConnectionCls)
+        clock.start(self._pools[key].connection_from_url(url).ConnectionCls.held)
         return self._pools[key]
 
     def _connect(self, scheme: str, host: str, verified: bool) -> Any:
