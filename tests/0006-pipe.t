@@ -30,7 +30,7 @@ for change in blob-layer derived-index trailing-byte cut end-half blob-missing m
 	trailing-byte) status=10 slug=trailing-bytes ;;
 	cut | end-half) status=10 slug=truncated ;;
 	header-blob) status=10 slug=tar-header ;;
-	not-there) status=10 slug=truncated ;;
+	not-there) status=10 slug=not-a-bundle ;;
 	*) status=10 slug=tar-members ;;
 	esac
 	if [ $change = not-there ]; then : >b.ctp; else alter $change a.ctp b.ctp; fi
