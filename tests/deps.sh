@@ -25,6 +25,7 @@ packages() {
 		strace           strace
 		umoci            -
 		zsh              zsh
+		gcc              gcc
 		git              git
 		man-db           man-db
 	END

@@ -25,13 +25,13 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
+        "case", "counted", "dsse", "ed448", "expect", "foreign", "keyfile", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
         "privatekey", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
-        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
+        "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read
@@ -51,6 +51,7 @@ HEAVY = {
     "tomlkit",
     "urllib3",
     "cryptography",
+    "ctypes",
     "datetime",
     "unicodedata",
     "difflib",
@@ -196,6 +197,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     home.mkdir(mode=0o700)
     env = environment(home)
     pair(home, "alice")
+    # To know a key costs no backend.
+    tool("ct", "keygen", "--id", "both", "--suite", "CT-SIG-02", "--no-password", env=env)
     (home / "policy.json").write_text('{"version":"1","signers":{"allowed":[{"key_id":"alice"}]}}')
     layout = Layout(root / "image")
     single(layout)
