@@ -108,11 +108,13 @@ def _pins(case: Case) -> None:
     # Every pin that names the bundle must hold.
     for key in named:
         _pin(case, f"pin.{key}", pins[key])
-    if case.policy.get("unpinned") == "deny":
-        if named:
-            case.rule("unpinned", True, f"the bundle is pinned by {', '.join(named)}")
-        else:
-            case.refuse("unpinned", f"no pin names {manifest['name']}:{manifest['version']}", "unpinned", Name=manifest["name"])
+    unpinned, why = case.policy.get("unpinned"), f"no pin names {manifest['name']}:{manifest['version']}"
+    if named and unpinned == "deny":
+        case.rule("unpinned", True, f"the bundle is pinned by {', '.join(named)}")
+    elif unpinned == "deny":
+        case.refuse("unpinned", why, "unpinned", Name=manifest["name"])
+    elif not named and any(isinstance(pin, dict) for pin in pins.values()):
+        case.rule("unpinned", True, f"{why}, and unpinned is allow")
 
 
 def _spelled(key: str) -> str | None:
