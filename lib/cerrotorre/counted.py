@@ -131,16 +131,20 @@ def _said(entry: dict[str, Any], signature: Signature, denied: bool, accept_clai
         return said
     if is_empty_window(after, before):
         return f"{said}; no time lies between, so all are denied"
-    what = "its statement" if signature.get("kind") == "attestation" else "its signature"
     claimed, proved = signature.get("signed_at"), signature.get("existed_by")
-    times_known = [f"says {claimed}" if claimed else "does not say when it was made"]
-    times_known += [f"is proved to have existed by {proved}"] if proved else []
-    said += f"; {what} {' and '.join(times_known)}"
+    said += f"; {_dated(signature)}"
     if denied and after and not accept_claimed and claimed and claimed[:10] <= after:
         return f"{said}, which nothing proves"
     if not denied and after and not (proved and proved[:10] <= after) and claimed and claimed[:10] <= after:
         return f"{said}, which time.accept_claimed believes"
     return said
+
+
+def _dated(signature: Signature) -> str:
+    what = "its statement" if signature.get("kind") == "attestation" else "its signature"
+    claimed, proved = signature.get("signed_at"), signature.get("existed_by")
+    known = f"{what} says {claimed}" if claimed else f"{what} does not say when it was made"
+    return f"{known} and is proved to have existed by {proved}" if proved else known
 
 
 def who(signature: Signature, policy: Policy, source: str | None) -> Reason | None:
@@ -202,7 +206,11 @@ def when(signature: Signature, policy: Policy, name: str, now: str) -> list[Reas
 def about(statement: Signature, policy: Policy, source: str | None, now: str) -> str | None:
     """Why a genuine statement about the image does not count, for its signer; None if it does."""
     reason = who(statement, policy, source)
-    reasons = [reason] if reason else [*_suites(statement, policy), *_expired(statement, statement.get("signed_at") or made_by(statement) or now)]
+    reasons = (
+        [reason]
+        if reason
+        else [*_suites(statement, policy), *_expired(statement, statement.get("signed_at") or made_by(statement) or now)]
+    )
     return reasons[0][2] if reasons else None
 
 
@@ -222,7 +230,7 @@ def _expired(signature: Signature, signed: str) -> list[Reason]:
     # "Expiry of a key is not compromise: a signature whose claimed time is before it counts." A day lasts to its last second.
     expires = signature.get("key_expires")
     if expires is not None and times.epoch(signed) > times.epoch(expires, end_of_day=True):
-        return [("key-expired", "key.expires", f"{signature['key_id']} expired {expires}, and the signature says {signed}")]
+        return [("key-expired", "key.expires", f"the key of {signature['key_id']} expired {expires}; {_dated(signature)}")]
     return []
 
 

@@ -76,7 +76,7 @@ def _denied(case: Case, refused: list[tuple[Signature, Reason | None]], others: 
         if denied and not others:
             case.refuse("signer-denied", why, rule, **_of(signature), **_dated(signature))
         else:
-            case.rule(rule, True, f"{why}; its signature is not counted" if denied else f"{why}: not denied")
+            case.rule(rule, True, f"{why}; its signature is not counted" if denied else f"{why}, so it is not denied")
     if trusted and not named and "denied" in case.policy.get("signers", {}):
         case.rule("signers.denied", True, f"no entry denies {ids(trusted)}")
 
@@ -111,8 +111,8 @@ def _threshold(case: Case, lifted: list[Signature]) -> bool:
     globs = rules.get("threshold_from")
     # "With `threshold_from` only keys matching those globs count."
     count = counted.distinct(among(case.counted, globs), case.signatures)
-    of = f" among {', '.join(globs)}" if globs else ""
-    why = f"{needed} needed{of}, and {count} counted"
+    of = f" among {' or '.join(globs)}" if globs else ""
+    why = f"{needed} signer{'' if needed == 1 else 's'} needed{of}, {count} counted"
     if count >= needed:
         case.rule("signers.threshold", True, why)
         return False
@@ -157,7 +157,8 @@ def _held(rule: str, limit: Any, suites: str | None, now: str) -> str:
         return f"with {suites}" + (f", not below {limit}" if rule == "suites.minimum" else "")
     if rule.startswith("minimum."):
         return f"after {limit}"
-    return f"at most {int(limit)} " + (f"days before {now}" if rule == "time.max_age_days" else f"seconds after {now}")
+    unit, side = ("day", "before") if rule == "time.max_age_days" else ("second", "after")
+    return f"at most {int(limit)} {unit}{'' if limit == 1 else 's'} {side} {now}"
 
 
 def _dated(signature: Signature) -> dict[str, str | None]:
