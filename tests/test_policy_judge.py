@@ -4,12 +4,13 @@ import json
 import re
 from typing import Any
 
+import alter
 import policy_cases
 import pytest
 from cerrotorre import counted, errors, expect, policy, policyread, predicate
 from cerrotorre.jsonic import dump
 from images import make
-from small import BIN, environment, pair, run, tool
+from small import BIN, environment, pair, run, tool, verdicts
 
 NOW = "2026-11-22T12:00:00Z"
 SIGNED = "2026-11-20T10:00:00Z"
@@ -342,6 +343,13 @@ def test_a_planted_proof_does_not_survive(tmp_path: Any) -> None:
     made = run(BIN / "ct-policy", *at, env=env, input=checked)
     record = json.loads(made.stdout.splitlines()[0])
     assert [one["finding"] for one in record["findings"]] == ["signer-denied"]
+    # A statement cannot say it either: a predicate has exactly its members.
+    bundle_of = alter.Bundle((tmp_path / "a.ctp").read_bytes())
+    bundle_of.unsign()
+    bundle_of.sign(alter.open_key(f"{tmp_path}/keys/alice.key"), lambda said: said["predicate"].update(proof))
+    (tmp_path / "b.ctp").write_bytes(bytes(bundle_of))
+    (verdict,) = verdicts(["b.ctp"], env=env, cwd=tmp_path)
+    assert verdict["finding"] == "statement-malformed"
     # The same after ct-check would excuse it: so much is the record believed, and no more than the process that wrote it.
     after = "\n".join(judged(checked, True)) + "\n"
     made = run(BIN / "ct-policy", *at, env=env, input=after)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from typing import Any
 
 import pytest
@@ -207,66 +208,20 @@ def test_threshold_from_needs_a_threshold() -> None:
 
 # -- reader and schema are one language ------------------------------------------------------------------------------------
 
+WORDS = "1 allow deny CT-SIG-01 CT-SIG-06 * a* local docker.io/library/* -a é 2024-02-29 2023-02-29 2026-12-31"
+NAMED = "from builders nginx nginx.ctp Nginx x ſigners"
 scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 400),
     st.sampled_from([1.0, 2.0, 0.5, -0.0, 1e300, 90.0, 36500.0, 36501]),
     st.text(max_size=4),
-    st.sampled_from(
-        [
-            "1",
-            "allow",
-            "deny",
-            "CT-SIG-01",
-            "CT-SIG-06",
-            "*",
-            "a*",
-            "a\n",
-            "local",
-            "docker.io/library/*",
-            "2024-02-29",
-            "2023-02-29",
-            "2000-02-29",
-            "1900-02-29",
-            "0000-02-29",
-            "2026-04-31",
-            "2026-12-31",
-            "2026-12-31\n",
-            "2026-13-01",
-            FINGERPRINT,
-            FINGERPRINT + "\n",
-            FINGERPRINT.lower(),
-            DIGEST,
-            DIGEST.upper(),
-            "a" * 128,
-            "a" * 129,
-            "-a",
-            "é",
-        ]
-    ),
+    st.sampled_from(WORDS.split()),
+    st.sampled_from(["a\n", "2026-12-31\n", FINGERPRINT, FINGERPRINT + "\n", FINGERPRINT.lower(), DIGEST, DIGEST.upper()]),
+    st.sampled_from(["a" * 128, "a" * 129]),
 )
-words = st.sampled_from(
-    sorted(
-        {name for part in [SCHEMA, *SCHEMA["$defs"].values()] for name in part.get("properties", {})}
-        | {
-            "allowed",
-            "blocked",
-            "minimum",
-            "key_id",
-            "nginx",
-            "nginx.ctp",
-            "Nginx",
-            "a b",
-            "comment\n",
-            "from",
-            "builders",
-            "x",
-            "",
-            "ſigners",
-        }
-    )
-)
+named = {name for part in [SCHEMA, *SCHEMA["$defs"].values()] for name in part.get("properties", {})}
+words = st.sampled_from(sorted(named | {*NAMED.split(), "a b", "comment\n", ""}))
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=6
 )
@@ -459,18 +414,9 @@ def test_the_whole_policy_has_every_member() -> None:
 def test_dropped() -> None:
     kept = {path for path in PLACES if agree(without(path))}
     needed = set(PLACES) - kept
-    # Nothing else is required, and what is required is this.
-    assert {path[-1] for path in needed} == {
-        "version",
-        "threshold",
-        "allowed",
-        "signed_after",
-        "from",
-        "fingerprint",
-        "digest",
-        0,
-        "key_id",
-    }
+    # Nothing else is required.
+    keys = {"version", "threshold", "allowed", "signed_after", "from", "fingerprint", "digest", "key_id", 0}
+    assert {path[-1] for path in needed} == keys
 
 
 @pytest.mark.parametrize(
@@ -484,16 +430,8 @@ def test_retyped(value: Any) -> None:
 def test_misspelled() -> None:
     for path in MEMBERS:
         name, names = path[-1], path[-2:-1] in (("pin",), ("minimum",))
-        for other in {
-            name + "s",
-            name[:-1],
-            name + " ",
-            " " + name,
-            name + "\n",
-            name.replace("_", "-"),
-            name.replace("_", ""),
-            "",
-        } - {name}:
+        spaced = [name + " ", " " + name, name + "\n"]
+        for other in {name + "s", name[:-1], *spaced, name.replace("_", "-"), name.replace("_", ""), ""} - {name}:
             # Another name of a bundle is no mistake that can be seen.
             assert not agree(renamed(path, other)) or names, (path, other)
 
@@ -501,17 +439,16 @@ def test_misspelled() -> None:
 def test_in_another_case() -> None:
     for path in MEMBERS:
         name = path[-1]
-        for other in {name.upper(), name.title(), name.swapcase(), name[0].upper() + name[1:], name.replace("s", "\u017f")} - {
-            name
-        }:
+        cased = {name.upper(), name.title(), name.swapcase(), name[0].upper() + name[1:], name.replace("s", "\u017f")}
+        for other in cased - {name}:
             # Docker's repositories are in lower case, but a pin's key may be a version too.
             assert not agree(renamed(path, other)) or path[-2:-1] == ("pin",), (path, other)
             both = changed_in(copy.deepcopy(WHOLE), (*path[:-1], other), [])
             assert not agree(both)
 
 
-def repeated(value: Any, path: tuple[Any, ...], name: str | None = None) -> str:
-    """JSON text of the value in which the member at `path` is there twice, the second time first."""
+def repeated(value: Any, path: tuple[Any, ...]) -> str:
+    """JSON text of the value in which the member at `path` is there twice."""
     if isinstance(value, list):
         return "[" + ",".join(repeated(one, path[1:] if path[:1] == (at,) else ()) for at, one in enumerate(value)) + "]"
     if not isinstance(value, dict):
@@ -533,13 +470,9 @@ def test_repeated() -> None:
         assert json.loads(escaped) == WHOLE and not accepts(escaped.encode()), path
 
 
-NUMBERS = (
-    "1 1.0 1e0 10e-1 1E0 100e-2 0.1e1 2.50e1 0 -0 -0.0 -1 0.5 1.5 1.0000000000000002 255 256 256.0 257 2.56e2 36500 36500.0 36501 3.65e4 86400 8.64e4 86401 "
-    "86400.5 1e308 1e309 1e400 -1e400 1e-400 9007199254740992 9007199254740993 9223372036854775808 "
-    + "1"
-    + "0" * 400
-    + " 01 +1 .5 1. 0x1 1_0 NaN Infinity -Infinity"
-).split()
+NUMBERS = """1 1.0 1e0 10e-1 1E0 100e-2 0.1e1 2.50e1 0 -0 -0.0 -1 0.5 1.5 1.0000000000000002 255 256 256.0 257 2.56e2 36500 36500.0
+    36501 3.65e4 86400 8.64e4 86401 86400.5 1e308 1e309 1e400 -1e400 1e-400 9007199254740992 9007199254740993 9223372036854775808
+    01 +1 .5 1. 0x1 1_0 NaN Infinity -Infinity true "1" null"""
 
 
 @pytest.mark.parametrize("member", ["max_age_days", "clock_skew_tolerance_seconds", "threshold"])
@@ -548,12 +481,11 @@ def test_numbers(member: str) -> None:
     section = "signers" if member == "threshold" else "time"
     bounds = SCHEMA["properties"]["time"]["properties"] | SCHEMA["$defs"]["signers"]["properties"]
     least, most = bounds[member]["minimum"], bounds[member]["maximum"]
-    for number in NUMBERS:
+    for number in [*NUMBERS.split(), "1" + "0" * 400]:
         text = f'{{"version":"1","{section}":{{"{member}":{number}}}}}'
         try:
-            value = json.loads(text, parse_constant=lambda _: pytest.fail)[section][member]
-            valid = value == value and abs(value) != float("inf") and VALIDATOR.is_valid(json.loads(text))
-        except (ValueError, TypeError):
+            valid = math.isfinite(json.loads(text)[section][member]) and VALIDATOR.is_valid(json.loads(text))
+        except (ValueError, TypeError, OverflowError):
             valid = False
         assert accepts(text.encode()) is valid, number
         if valid:
@@ -561,44 +493,9 @@ def test_numbers(member: str) -> None:
             assert read_as == int(read_as) and least <= read_as <= most
 
 
-DATES = [
-    "2023-02-29",
-    "2024-02-29",
-    "1900-02-29",
-    "2000-02-29",
-    "2100-02-29",
-    "2026-02-30",
-    "2026-04-31",
-    "2026-12-31",
-    "2026-00-10",
-    "2026-10-00",
-    "0000-01-01",
-]
-DATES += [
-    "0001-01-01",
-    "9999-12-31",
-    "10000-01-01",
-    "02026-01-01",
-    "+2026-01-01",
-    "-2026-01-01",
-    "2026-4-1",
-    "20260401",
-    "2026-W01-1",
-    "2026-091",
-    "2026-04",
-    "2026",
-]
-DATES += [
-    "2026-04-01T00:00:00Z",
-    "2026-04-01Z",
-    " 2026-04-01",
-    "2026-04-01 ",
-    "2026-04-01\n",
-    "\n2026-04-01",
-    "2026\u201304\u201301",
-    "\u0662\u0660\u0662\u0666-04-01",
-    "2026-04-0\uff11",
-]
+DATES = """2023-02-29 2024-02-29 1900-02-29 2000-02-29 2100-02-29 2026-02-30 2026-04-31 2026-12-31 2026-00-10 2026-10-00 0000-01-01
+    0001-01-01 9999-12-31 10000-01-01 02026-01-01 +2026-01-01 -2026-01-01 2026-4-1 20260401 2026-W01-1 2026-091 2026-04 2026
+    2026-04-01T00:00:00Z 2026-04-01Z 2026\u201304\u201301 \u0662\u0660\u0662\u0666-04-01 2026-04-0\uff11"""
 
 
 def test_dates() -> None:
@@ -606,7 +503,7 @@ def test_dates() -> None:
 
     dated = [path for path in MEMBERS if path[-1] in ("after", "before", "signed_after")]
     assert len(dated) == 3
-    for date in DATES:
+    for date in [*DATES.split(), " 2026-04-01", "2026-04-01 ", "2026-04-01\n", "\n2026-04-01"]:
         try:
             real = len(date) == 10 and date.isascii() and bool(datetime.date.fromisoformat(date)) and date[4] == date[7] == "-"
         except ValueError:
