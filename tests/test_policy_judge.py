@@ -268,13 +268,13 @@ def test_reasons_are_sentences_of_their_own() -> None:
             {"after": "2026-11-21", "reason": "stolen"},
             {},
             {},
-            f"alice is denied after 2026-11-21 (stolen); its signature says {SIGNED}, which nothing proves",
+            f"alice is denied after 2026-11-21 (stolen); its signature says {SIGNED}; nothing proves that it existed by then",
         ),
         (
             {"after": "2026-11-21"},
             {"accept_claimed": True},
             {},
-            f"alice is denied after 2026-11-21; its signature says {SIGNED}, which time.accept_claimed believes, so it is not denied",
+            f"alice is denied after 2026-11-21; its signature says {SIGNED}; time.accept_claimed believes that, so it is not denied",
         ),
         (
             {"after": "2026-11-19"},

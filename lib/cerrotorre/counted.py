@@ -134,9 +134,9 @@ def _said(entry: dict[str, Any], signature: Signature, denied: bool, accept_clai
     claimed, proved = signature.get("signed_at"), signature.get("existed_by")
     said += f"; {_dated(signature)}"
     if denied and after and not accept_claimed and claimed and claimed[:10] <= after:
-        return f"{said}, which nothing proves"
+        return f"{said}; nothing proves that it existed by then"
     if not denied and after and not (proved and proved[:10] <= after) and claimed and claimed[:10] <= after:
-        return f"{said}, which time.accept_claimed believes"
+        return f"{said}; time.accept_claimed believes that"
     return said
 
 

@@ -32,7 +32,7 @@ def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, 
     return {
         "policies": [name for name, _ in policies],
         "rules": [line for case in cases for line in case.rules],
-        "counted": [one["key_id"] for one in cases[0].counted if all(one in case.counted for case in cases)],
+        "counted": list(dict.fromkeys(one["key_id"] for one in cases[0].counted if all(one in case.counted for case in cases))),
         "findings": findings,
         "passed": {check: not any(made["check"] == check for made in findings) for check in CHECKS},
     }
