@@ -45,7 +45,10 @@ def _package(record: Record, palette: Palette) -> str:
         ("Platforms", ", ".join(manifest["image"]["platforms"]) or "none named"),
     ]
     metadata = manifest.get("metadata", {})
-    pairs += [(key.replace("_", " ").capitalize(), metadata[key]) for key in _METADATA.split() if key in metadata]
+    claim = {"base_name": "  (the image's claim)"}
+    pairs += [
+        (key.replace("_", " ").capitalize(), metadata[key] + claim.get(key, "")) for key in _METADATA.split() if key in metadata
+    ]
     if "ext" in manifest:
         pairs.append(("Ext", report.json_line(manifest["ext"]).strip() + "  (not interpreted)"))
     return _section("Package", pairs, palette)
