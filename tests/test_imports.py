@@ -25,17 +25,17 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
+        "case", "counted", "decision", "dsse", "expect", "foreign", "keyfile", "keyset", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
         "privatekey", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
-        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
+        "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
+        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read
-    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"audit", "catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
