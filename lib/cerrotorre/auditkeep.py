@@ -9,7 +9,7 @@ from cerrotorre import decision, keyset, keystore, manifest, owned, policyread, 
 from cerrotorre.content import absolute
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
-from cerrotorre.newfile import NewFile
+from cerrotorre.newfile import NewFile, sync_directory
 from cerrotorre.records import Record
 from cerrotorre.text import quoted
 
@@ -131,7 +131,7 @@ class Keeper:
         path = os.path.join(self.where, object_name(digest))
         if not os.path.lexists(path):
             try:
-                self._write(path, data)
+                _write(path, data)
             except FileExistsError:
                 pass
             else:
@@ -149,11 +149,11 @@ class Keeper:
             data = decision.spell({**made, "number": number + 1, "previous": previous})
             path = os.path.join(self.where, entry_name(number + 1))
             try:
-                self._write(path, data)
+                _write(path, data)
             except FileExistsError:
                 raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
             digest = sha256(data)
-            self._write(os.path.join(self.where, "head"), head_line(number + 1, digest), replace=True)
+            self._note(number + 1, digest)
         finally:
             os.close(lock)
         return number + 1, digest
@@ -179,15 +179,34 @@ class Keeper:
             if (value["number"], value["previous"]) != (number + 1, digest):
                 raise Fail("audit-broken", f"decision {number + 1} does not follow decision {number}")
             number, digest = number + 1, sha256(data)
+            # Before the next, so that it is never behind by more than one.
+            self._note(number, digest)
         return number, digest
 
-    def _write(self, path: str, data: bytes, *, replace: bool = False) -> None:
-        """A file that is on the disk, with its name, before anything else happens."""
-        with NewFile(path, 0o600) as new:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(new.fd, left) :]
-            new.commit(replace=replace, sync=True)
+    def _note(self, number: int, digest: str) -> None:
+        """Replace `head`. The lock is held, so the name is nobody else's, and what a kill leaves there the next one uses."""
+        head, new = os.path.join(self.where, "head"), os.path.join(self.where, ".head")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(fd, head_line(number, digest))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(new, head)
+        sync_directory(self.where)
+
+
+def _write(path: str, data: bytes) -> None:
+    """A new file, on the disk with its name before anything else happens. Raises FileExistsError."""
+    with NewFile(path, 0o600) as new:
+        _write_all(new.fd, data)
+        new.commit(replace=False, sync=True)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def _keys() -> bytes:

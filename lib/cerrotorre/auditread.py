@@ -1,5 +1,6 @@
 """Reading an audit log (spec/audit.adoc, "Reading"), whoever wrote it: links are not followed, and nothing is read without a limit."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -14,27 +15,36 @@ _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class Log:
-    """The log in a directory. Raises Fail file-unreadable, audit-broken if it holds no log."""
+    """`with Log(directory) as log:`. Raises Fail file-unreadable, audit-broken if it holds no log."""
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self._below: dict[str, int] = {}
+
+    def __enter__(self) -> "Log":
+        where = self.where
         try:
-            self._fd = os.open(where, _OPEN | os.O_DIRECTORY)
+            self._below[""] = os.open(where, _OPEN | os.O_DIRECTORY)
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise Fail("file-unreadable", f"'{where}': {said}", Directory=where) from None
-        self._below: dict[str, int] = {}
         for name in auditkeep.DIRECTORIES:
             try:
-                self._below[name] = os.open(name, _OPEN | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self._fd)
+                self._below[name] = os.open(name, _OPEN | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self._below[""])
             except OSError as error:
+                self.__exit__()
                 raise Fail("audit-broken", f"'{where}' is not an audit log: {name}: {error.strerror}", Log=where) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._below.values():
+            os.close(fd)
 
     def _read(self, name: str, limit: int) -> bytes | None:
         """The bytes of a file, None if there is none. Raises Fail audit-broken, file-unreadable."""
         directory, _, base = name.rpartition("/")
         try:
-            fd = os.open(base, _OPEN | os.O_NOFOLLOW, dir_fd=self._below[directory] if directory else self._fd)
+            fd = os.open(base, _OPEN | os.O_NOFOLLOW, dir_fd=self._below[directory])
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -124,6 +134,6 @@ def _is_named(name: str, number: int) -> bool:
 
 
 def _unreadable(name: str, error: OSError) -> Fail:
-    if os.strerror(error.errno or 0) == os.strerror(40):
+    if error.errno == errno.ELOOP:
         return Fail("audit-broken", f"{name} is a symbolic link", File=name)
     return Fail("file-unreadable", f"{name}: {error.strerror}", File=name)

@@ -54,10 +54,11 @@ def make(record: Record, status: int, findings: list[Finding], by: str, now: str
 
 
 def spell(made: Decision) -> bytes:
-    """The bytes of the file. Raises Fail record-malformed for what JSON cannot hold, too-large."""
+    """The bytes of the file. Raises Fail record-malformed for what could not be read again, too-large."""
     try:
+        _check(made)
         data = jsonic.canonical(made) + b"\n"
-    except jsonic.Malformed as error:
+    except ValueError as error:
         raise Fail("record-malformed", f"a decision: {error}") from None
     if len(data) > LIMIT:
         raise Fail("too-large", f"a decision of {len(data)} bytes", Limit=LIMIT)
