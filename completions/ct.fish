@@ -4,7 +4,7 @@
 function __ct_below # STATE
 	switch $argv[1]
 		case 'ct'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'config	show, check and change the settings' 'help	say how a command is used'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'help	say how a command is used'
 		case 'ct key'
 			printf '%s\n' 'generate' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
 		case 'ct policy'
@@ -14,7 +14,7 @@ function __ct_below # STATE
 		case 'ct-policy-edit'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry'
 		case 'ct help'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'config	show, check and change the settings'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and extend the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings'
 	end
 end
 
@@ -49,7 +49,7 @@ function __ct_options # STATE
 		case 'ct attest'
 			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct verify'
-			printf '%s\n' '-v' '--all' '--json' '--policy' '--expect' '--at' '--help' '--color=' '--format='
+			printf '%s\n' '-v' '--all' '--json' '--policy' '--expect' '--at' '--record' '--help' '--color=' '--format='
 		case 'ct explain'
 			printf '%s\n' '--signers' '--layers' '--json' '--policy' '--at' '--list' '--help' '--color=' '--format='
 		case 'ct policy init'
@@ -64,6 +64,8 @@ function __ct_options # STATE
 			printf '%s\n' '--policy' '--help' '--color=' '--format='
 		case 'ct policy'
 			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct audit'
+			printf '%s\n' '--head' '--json' '--help' '--color=' '--format='
 		case 'ct config show'
 			printf '%s\n' '--json' '--help' '--color=' '--format='
 		case 'ct config check'
@@ -95,7 +97,7 @@ function __ct_options # STATE
 		case 'ct-policy'
 			printf '%s\n' '--policy' '--expect' '--at' '--all' '--help'
 		case 'ct-explain'
-			printf '%s\n' '--verdict' '-v' '--signers' '--layers' '--json' '--finding' '--list' '--help'
+			printf '%s\n' '--verdict' '-v' '--record' '--at' '--signers' '--layers' '--json' '--finding' '--list' '--help'
 		case 'ct-policy-edit init'
 			printf '%s\n' '--yes' '--policy' '--help'
 		case 'ct-policy-edit show'
@@ -139,12 +141,14 @@ function __ct_operands # STATE
 			printf '%s\n' 'policy'
 		case 'ct policy add-signer'
 			printf '%s\n' 'key'
+		case 'ct audit'
+			printf '%s\n' 'dir'
 		case 'ct config check'
 			printf '%s\n' 'bundle'
 		case 'ct config set'
-			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
 		case 'ct config unset'
-			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
 		case 'ct-oci2ctp'
 			printf '%s\n' 'image'
 		case 'ct-canon'
@@ -247,6 +251,8 @@ function __ct_value # STATE:OPTION
 			echo 'none'
 		case 'ct verify:--at'
 			echo 'none'
+		case 'ct verify:--record'
+			echo 'dir'
 		case 'ct explain:--policy'
 			echo 'policy'
 		case 'ct explain:--at'
@@ -259,6 +265,8 @@ function __ct_value # STATE:OPTION
 			echo 'policy'
 		case 'ct policy add-registry:--policy'
 			echo 'policy'
+		case 'ct audit:--head'
+			echo 'none'
 		case 'ct-oci2ctp:--platform'
 			echo 'words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all'
 		case 'ct-oci2ctp:--name'
@@ -294,6 +302,10 @@ function __ct_value # STATE:OPTION
 		case 'ct-policy:--expect'
 			echo 'none'
 		case 'ct-policy:--at'
+			echo 'none'
+		case 'ct-explain:--record'
+			echo 'dir'
+		case 'ct-explain:--at'
 			echo 'none'
 		case 'ct-explain:--finding'
 			echo 'finding'
@@ -354,7 +366,7 @@ function __ct_kind # KIND PREFIX WORD
 		case key
 			__ct_keys "$argv[2]"
 		case finding
-			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested setting-doubtful config-malformed
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested setting-doubtful config-malformed
 		case image
 			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
 				set -l transport (string replace -r '[^:]*$' '' -- $source)

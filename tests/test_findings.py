@@ -191,6 +191,17 @@ def _attached(world, status):
         return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
 
 
+def _log(world, old, new, *names):
+    """An audit log whose one decision is edited; `head` is left out if it is named."""
+    where = world.directory / f"log{len(old)}{len(names)}"
+    world.run("ct", "verify", "--record", str(where), "a.ctp")
+    decision = where / "decisions" / "00000001.json"
+    decision.write_bytes(decision.read_bytes().replace(old, new) if old else decision.read_bytes())
+    if names:
+        (where / "head").unlink()
+    return str(where)
+
+
 fixture("internal", _internal)
 fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
 fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
@@ -210,6 +221,10 @@ fixture("mirrored", _mirrored)
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
+fixture("decision-unkept", lambda w: w.run("ct", "verify", "--json", "--record", "nowhere/log", "a.ctp"))
+fixture("audit-broken", lambda w: w.run("ct", "audit", "--json", _log(w, b"a.ctp", b"b.ctp")))
+fixture("audit-differs", lambda w: w.run("ct", "audit", "--json", _log(w, b'"status":0', b'"status":3', "head")))
+fixture("audit-head", lambda w: w.run("ct", "audit", "--json", "--head", f"sha256:{'0' * 64}", _log(w, b"", b"")))
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
 fixture("record-malformed", lambda w: w.run("ct-check", data=b"[]\n"))
 fixture("record-inconsistent", lambda w: w.run("ct-check", data=record.forge("manifest", w.opened())))

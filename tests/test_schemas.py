@@ -71,6 +71,7 @@ def test_schema_is_one(name: str) -> None:
 
 def test_every_kind_of_object_has_one() -> None:
     assert SCHEMAS.keys() == {
+        "audit",
         "config",
         "findings",
         "manifest",

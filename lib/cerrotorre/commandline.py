@@ -3,6 +3,7 @@
 import getopt
 from collections.abc import Callable
 
+from cerrotorre import times
 from cerrotorre.errors import Fail
 
 # {"k": value, "json": ""} under the names given, without dashes.
@@ -117,3 +118,11 @@ def number(text: str, option: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 5):
         raise Fail("usage", f"{option}: {text!r} is not a descriptor")
     return int(text)
+
+
+def instant(text: str, option: str) -> str:
+    """A time, or the start of a day, as YYYY-MM-DDTHH:MM:SSZ. Raises Fail usage."""
+    try:
+        return times.spell(times.epoch(text))
+    except ValueError as error:
+        raise Fail("usage", f"{option}: {error}") from None

@@ -41,6 +41,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above."),
     "image-unavailable": (11, "", "the image could not be had from there", "skopeo, which reads Docker archives, Docker daemons and container storages, did not give the image. Its own words are above."),
     "attachments-unknown": (12, "", "a registry does not say what is attached to the image", "Signed statements that are attached to an image in its registry may be what its users judge it by. An error is not taken for their absence.", "ct pack … --no-attached"),
+    "decision-unkept": (11, "", "the decision cannot be kept", "It was to be kept in an audit log, and a decision that nothing will show is not told as a good one."),
+    "audit-broken": (10, "", "the audit log is not whole", "A decision or what it was made from was altered, removed, moved or put in. What such a log says is no evidence."),
+    "audit-differs": (6, "", "a verdict does not come out again", "From what was recorded another outcome follows: the decision was edited, or made by a version with other rules."),
+    "audit-head": (6, "", "a decision that was noted is not in the audit log", "The last decisions were removed, or this is another log."),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),

@@ -140,6 +140,12 @@ SETTINGS = {
             PATH,
             found="cerro/bundles in $XDG_DATA_HOME or ~/.local/share",
         ),
+        Setting(
+            "audit.dir",
+            "The audit log in which every decision is kept. One that cannot be kept is no valid one.",
+            PATH,
+            readers=("ct verify", "ct audit"),
+        ),
     )
 }
 SECTIONS = tuple(dict.fromkeys(setting.section for setting in SETTINGS.values()))
