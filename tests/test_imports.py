@@ -22,20 +22,20 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
+        "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate",
         "privatekey", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
-        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
+        "alone", "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
+        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read
-    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"catalogue", "configshow", "explain", "keyreport", "palette", "policycommand", "policyreport", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
