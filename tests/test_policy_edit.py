@@ -289,6 +289,19 @@ def test_every_other_byte_stays(home: Path, number: int) -> None:
     assert (home / "policy.json").read_bytes() == held
 
 
+def test_nothing_is_changed_where_the_store_cannot_be_read(home: Path) -> None:
+    """The warnings ask the store; that it is unsafe is known before anything is written."""
+    path = write(home, policy_of(), "elsewhere.json")
+    (home / "trusted").mkdir()
+    (home / "trusted").chmod(0o777)
+    held = path.read_bytes()
+    for words in (["threshold", "1"], ["block-registry", "x.io"], ["add-registry", "x.io"]):
+        ct(home, *words, "--policy", path.name, status=13)
+        assert path.read_bytes() == held
+    ct(home, "init", "--yes", "--policy", "new.json", status=13)
+    assert not (home / "new.json").exists()
+
+
 def test_a_link_and_its_target(home: Path, tmp_path: Path) -> None:
     (tmp_path / "dotfiles").mkdir(mode=0o755)
     target = write(tmp_path / "dotfiles", policy_of())
@@ -328,7 +341,8 @@ def test_load_and_save_are_for_others_too(home: Path) -> None:
     key = {"key_id": "k", "fingerprint": OTHER, "trusted": True}
     assert policyedit.add_signer(policy, key, required=False)
     policyedit.save(str(path), policy, replace=True)
-    assert path.read_text() == '{ "version": "1", "signers": {"allowed": [{"key_id": "k", "fingerprint": "%s"}]} }' % OTHER
+    entry = f'{{"key_id": "k", "fingerprint": "{OTHER}"}}'
+    assert path.read_text() == '{ "version": "1", "signers": {"allowed": [' + entry + "]} }"
 
 
 def test_where_it_cannot_be_written(home: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
     if rules.get("threshold", 0) > len(can):
         yield (
             "/signers/threshold",
-            f"{int(rules['threshold'])} signers are needed, and {len(can)} keys of the store could count",
+            f"{int(rules['threshold'])} signers are needed, and {len(can)} key{'' if len(can) == 1 else 's'} of the store could count",
         )
     for glob in globs or ():
         if not any(matches(glob, key["key_id"]) for key in trusted):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from cerrotorre import (
     commandline,
+    jsonic,
     keystore,
     policyadd,
     policyask,
@@ -45,11 +46,12 @@ def init(options: Options, now: str) -> Said:
         raise policyedit.exists(path)
     keys = [key for key in keystore.load()[0] if key["trusted"]]
     policy = policyedit.starter(keys, []) if "yes" in options else policyask.policy(keys)
+    doubts = _doubts(policycheck.warnings(policy, keys, now))
     policyedit.save(path, policy, replace=False)
     said = f"Wrote {shown(path)}\n" + policyreport.rules("It says:", policy)
     if not policy["signers"]["allowed"]:
         said += "To allow a signer:  ct policy add-signer ID\n"
-    return 0, said + _doubts({}, policy, now), []
+    return 0, said + doubts, []
 
 
 def show(options: Options, _: str) -> Said:
@@ -119,16 +121,23 @@ def remove(options: Options, now: str, kind: str, what: str | None = None) -> Sa
 
 def _change(options: Options, now: str, work: Callable[[Policy], list[str]]) -> Said:
     path = _chosen(options)
-    said, before, after = policyedit.change(path, work)
-    lines = "".join(f"{shown(line)}\n" for line in said)
-    if before == after:
-        return 0, f"{lines}{shown(path)} is as it was.\n", []
-    return 0, f"{lines}{_doubts(before, after, now)}Changed {shown(path)}\n", []
-
-
-def _doubts(before: Policy, after: Policy, now: str) -> str:
-    """What is likely not meant of a policy, and was not so before."""
     keys = keystore.load()[0]
-    known = {said for _, said in policycheck.warnings(before, keys, now)} if before else set()
-    doubts = [(at, said) for at, said in policycheck.warnings(after, keys, now) if said not in known]
-    return "".join(f"warning: {shown(at)}: {shown(said)}\n" for at, said in doubts)
+    doubts = ""
+
+    def judged(policy: Policy) -> list[str]:
+        # All that can be said of it is known before the file is touched.
+        nonlocal doubts
+        known = {said for _, said in policycheck.warnings(policy, keys, now)}
+        said = work(policy)
+        doubts = _doubts([one for one in policycheck.warnings(policy, keys, now) if one[1] not in known])
+        return said
+
+    said, before, after = policyedit.change(path, judged)
+    lines = "".join(f"{shown(line)}\n" for line in said)
+    if jsonic.same(before, after):
+        return 0, f"{lines}{shown(path)} is as it was.\n", []
+    return 0, f"{lines}{doubts}Changed {shown(path)}\n", []
+
+
+def _doubts(remarks: list[policycheck.Remark]) -> str:
+    return "".join(f"warning: {shown(at)}: {shown(said)}\n" for at, said in remarks)

@@ -8,6 +8,7 @@ import copy
 import json
 import os
 import re
+import stat
 from collections.abc import Callable
 
 from cerrotorre import jsonedit, jsonic, keychange, keystore, policyfile, policyread, policysay
@@ -87,7 +88,7 @@ def exists(path: str) -> Fail:
 def _write(where: str, data: bytes, before: os.stat_result | None) -> None:
     with NewFile(where, 0o600) as new:
         try:
-            os.fchmod(new.fd, 0o644)
+            os.fchmod(new.fd, stat.S_IMODE(before.st_mode) & 0o777 if before else 0o644)
             made = os.fstat(new.fd)
             if before and (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
                 # A file that changed hands would be read by others than before, or not at all.

@@ -39,6 +39,11 @@ def listed(items: list[str], word: str = "or") -> str:
     return f" {word} ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
+def sources(patterns: list[str]) -> str:
+    """The patterns of `registries`, of which `local` is no registry."""
+    return listed([f"{pattern} (no registry)" if pattern == "local" else pattern for pattern in patterns])
+
+
 def denial(entry: dict[str, Any], accept_claimed: bool) -> str:
     """What an entry of `denied` says; `accept_claimed` is the member of `time`."""
     whose = f"Signatures by {label(entry)}"
@@ -88,7 +93,7 @@ def _signers(value: dict[str, Any], policy: Policy) -> Iterator[str]:
     if allowed == []:
         yield "Nobody may sign: every bundle is refused."
     for number, entry in enumerate(allowed or ()):
-        where = f", for images from {listed(entry['sources'])} only" if "sources" in entry else ""
+        where = f", for images from {sources(entry['sources'])} only" if "sources" in entry else ""
         yield _sentence(f"{label(entry)} may sign{where}{_must(entry)}.")
         yield from _others(entry, f"signers.allowed[{number}]", "key_id", "fingerprint", "sources", "required")
     for number, entry in enumerate(value.get("denied", ())):
@@ -102,7 +107,10 @@ def _signers(value: dict[str, Any], policy: Policy) -> Iterator[str]:
 def _must(entry: dict[str, Any]) -> str:
     if "required" not in entry:
         return ""
-    return ", and must have signed every bundle" if entry["required"] else ", and need not have"
+    if not entry["required"]:
+        return ", and need not have"
+    several = set("*?") & set(entry.get("key_id", "")) and "fingerprint" not in entry
+    return f", and {'one of these ' if several else ''}must have signed every bundle"
 
 
 def threshold(signers: dict[str, Any]) -> str:
@@ -117,12 +125,12 @@ def _registries(value: dict[str, Any], policy: Policy) -> Iterator[str]:
     if allowed == []:
         yield "No source of images is allowed: every bundle is refused."
     elif allowed and policy.get("default_action") == "allow":
-        yield f"Images may come from {listed(allowed)}, and, as default_action is allow, from anywhere else."
+        yield f"Images may come from {sources(allowed)}, and, as default_action is allow, from anywhere else."
     elif allowed:
-        yield f"Images must come from {listed(allowed)}."
+        yield f"Images must come from {sources(allowed)}."
     if "blocked" in value:
         yield (
-            f"Images from {listed(value['blocked'])} are refused, whatever else allows them."
+            f"Images from {sources(value['blocked'])} are refused, whatever else allows them."
             if value["blocked"]
             else "No source of images is blocked."
         )
