@@ -138,7 +138,12 @@ CASES: dict[str, tuple[str, Any, str]] = {
         lambda v: v["a"].append("z"),
         '{"a": ["x",\n       "y",\n       "z"],\n "b": 1}',
     ),
-    "hanging": ('{"a": 1,\n "b": 2}\n', lambda v: v.update(c={"d": ["e"]}), None),
+    "hanging": ('{"a": 1,\n "b": 2}\n', lambda v: v.update(c={"d": ["e"]}), '{"a": 1,\n "b": 2,\n "c": {"d": ["e"]}}\n'),
+    "like-another-member": (
+        '{\n  "a": {"b": ["c"]},\n  "d": 1\n}',
+        lambda v: v.update(e={"f": ["g"]}),
+        '{\n  "a": {"b": ["c"]},\n  "d": 1,\n  "e": {"f": ["g"]}\n}',
+    ),
     "empty-in-one-line": ('{\n  "a": {"b": [], "c": 1}\n}', lambda v: v["a"]["b"].append("x"), '{\n  "a": {"b": ["x"], "c": 1}\n}'),
     "remove-first": ('{\n  "a": [\n    1,\n    2\n  ]\n}', lambda v: v["a"].pop(0), '{\n  "a": [\n    2\n  ]\n}'),
     "remove-last": ('{\n  "a": [\n    1,\n    2\n  ]\n}', lambda v: v["a"].pop(), '{\n  "a": [\n    1\n  ]\n}'),
@@ -157,8 +162,7 @@ def test_layout(name: str) -> None:
     change(value)
     got = jsonedit.rewrite(text, value)
     assert json.loads(got) == value
-    if wanted is not None:
-        assert got == wanted
+    assert got == wanted
 
 
 def test_places() -> None:

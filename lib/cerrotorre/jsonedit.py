@@ -187,7 +187,9 @@ class _Layout:
             gap = "," + (lead if children and _multiline(lead) else self.newline + inner)
         else:
             gap = self.comma
-        like = children[-1] if children else None
+        # Of what is beside it the last that has members shows how these lie; without one, whether the first began a line.
+        like = next((child for child in reversed(children) if child.children), None)
+        split = _multiline(text[like.start : like.end]) if like else broken and _multiline(lead)
         made = opened
         for number, (key, value, there) in enumerate(wanted):
             at = node.keys.index(key) if there else -1
@@ -202,8 +204,6 @@ class _Layout:
                 made += text[child.at : child.start] + self.rewritten(child, old[key], value, broken=broken)
             else:
                 name = self._string(key) + self.colon if opened == "{" else ""
-                # An entry beside others is on one line where the last of them is.
-                split = _multiline(text[like.start : like.end]) if like and like.children and opened == "[" else broken
                 made += name + self._spelled(value, inner, split)
         return made + tail + closed
 

@@ -44,6 +44,9 @@ def init(options: Options, now: str) -> Said:
     # Nobody is asked for what could not be written.
     if os.path.lexists(path):
         raise policyedit.exists(path)
+    where = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(where) and not os.access(where, os.W_OK):
+        raise Fail("file-unwritable", f"'{where}' cannot be written to", Directory=where)
     keys = [key for key in keystore.load()[0] if key["trusted"]]
     policy = policyedit.starter(keys, []) if "yes" in options else policyask.policy(keys)
     doubts = _doubts(policycheck.warnings(policy, keys, now))
