@@ -577,15 +577,21 @@ def test_an_answer_that_is_none_is_asked_for_again(home: Path) -> None:
     pair(home, "alice")
     pair(home, "bob")
     answers = [
-        ("alice", "maybe\n"),
-        ("Answer y or n.", "yes\n"),
-        ("bob", "q\n"),
-        ("Answer y or n.", "no\n"),
-        ("which registries?", "docker.io/* a;b {c}\n"),
+        ("Whose signatures", "maybe\n"),
+        ("No trusted key: maybe", "alcie\n"),
+        ("did you mean alice?", "1, bob\n"),
+        ("How many of these 2", "3\n"),
+        ("A number from 1 to 2.", "2\n"),
+        ("From which registries", "docker.io/* a;b {c}\n"),
         ("these: a;b, {c}", "docker.io/*\n"),
+        ("an SBOM", "perhaps\n"),
+        ("Answer y or n.", "\n"),
+        ("How many days", "-1\n"),
+        ("A number of days", "\n"),
     ]
     with Console(BIN / "ct", "policy", "init", env=environment(home), cwd=home) as at:
         assert at.converse(*answers) == 0, at.text()
     policy = json.loads((home / "policy.json").read_text())
-    assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice"]
+    assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice", "bob"]
+    assert policy["signers"]["threshold"] == 2 and policy.keys() == {"version", "default_action", "signers", "registries"}
     assert policy["registries"] == {"allowed": ["docker.io/*"]}

@@ -366,6 +366,11 @@ fixture("not-expected", lambda w: w.altered("again-signed", "--expect", "other")
 fixture("policy-malformed", lambda w: w.run("ct-policy", "--policy", w.write("bad.json", '{"version":"1","signer":{}}')))
 fixture("policy-unreadable", lambda w: w.run("ct-policy", "--policy", "nothing.json"))
 fixture(
+    "rule-not-found",
+    lambda w: w.run("ct", "policy", "remove", "signer", "two", "--policy", w.write("ruled.json", '{"version":"1"}')),
+    "signers.allowed has no 'two'",
+)
+fixture(
     "policy-exists",
     lambda w: w.run("ct", "policy", "init", "--yes", "--policy", w.write("there.json", "{}")),
     "there.json' already",

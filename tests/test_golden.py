@@ -17,6 +17,11 @@ POLICY = """{"version": "1",
  "registries": {"allowed": ["local"]},
  "suites": {"allowed": ["CT-SIG-01"]}}
 """
+DOUBTFUL = """{"version": "1",
+ "signers": {"threshold": 2},
+ "registries": {"allowed": ["ghcr.io/org*", "nginx", "quay.io/a/*"],
+                "blocked": ["quay.io"]}}
+"""
 
 # name: (exit status, command, environment beside the usual)
 CASES: dict[str, tuple[int, str, dict[str, str]]] = {
@@ -46,6 +51,14 @@ CASES: dict[str, tuple[int, str, dict[str, str]]] = {
     "explain-finding": (0, "ct explain signer-untrusted", {}),
     "key-list": (0, "ct key list", {}),
     "key-list-fingerprints": (0, "ct key list -v", {}),
+    "policy-show": (0, "ct policy show --policy policy.json", {}),
+    "policy-check": (0, "ct policy check doubtful.json", {}),
+    "policy-check-malformed": (10, "ct policy check typos.json", {}),
+    "policy-test": (0, f"ct policy test --policy policy.json --at {AT} app.ctp", {}),
+    "policy-test-refused": (3, f"ct policy test --policy other.json --at {AT} app.ctp", {}),
+    "policy-test-json": (0, f"ct policy test --json --policy policy.json --at {AT} app.ctp", {}),
+    "policy-no-such-signer": (6, "ct policy remove --policy policy.json signer demo-2025", {}),
+    "policy-unchanged": (0, "ct policy add-registry --policy policy.json local", {}),
     "config-show": (0, "ct config show", {"CT_POLICY": "strict.json", "CT_HOME": "settled"}),
     "config-check": (10, "ct config check mistakes.toml", {}),
 }
@@ -70,6 +83,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (keys / "demo-2026.key").chmod(0o600)
     (keys / "default").write_text("demo-2026\n")
     (work / "policy.json").write_text(POLICY)
+    (work / "doubtful.json").write_text(DOUBTFUL)
+    (work / "typos.json").write_text(DOUBTFUL.replace("threshold", "treshold").replace('"1"', "1"))
     (work / "mistakes.toml").write_text('[defaults]\npolcy = "strict.json"\n\n[output]\ncolor = "sometimes"\n\n[registry]\n')
     (work / "settled").mkdir(mode=0o700)
     (work / "settled" / "config.toml").write_text(

@@ -22,20 +22,20 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policyread",
-        "predicate", "privatekey", "settings", "signatures", "signers", "statement", "suites",
+        "case", "counted", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policylint",
+        "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host",
-        "images", "interrupt", "keychange", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit",
-        "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal", "transport",
+        "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
+        "host", "images", "interrupt", "keychange", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyadd", "policyask",
+        "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read
-    {"audit", "catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"audit", "catalogue", "configshow", "explain", "keyreport", "palette", "policycommand", "policyreport", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -141,6 +141,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "policy-malformed": (10, "", "the policy is not well-formed", "A typo in a trust policy must be an error, never a rule that silently does nothing.", "ct policy check POLICY"),
     "policy-unreadable": (11, "", "the policy cannot be read", "A policy that was named and is missing, or cannot be read, is never taken for no policy.", "ct policy init --policy POLICY"),
     "policy-exists": (64, "", "there is a policy already", "A policy is never overwritten: its rules would be lost without a word.", "ct policy show", "ct policy add-signer ID"),
+    "rule-not-found": (6, "", "the policy has no such rule", "What was to be removed is not there, or is spelled otherwise. The policy is as it was.", "ct policy show"),
     # -- attestations --------------------------------------------------------------------------------------------------
     "attestation-missing": (5, "attestations", "a required attestation is missing", "The policy requires it and it is absent or does not count."),
     # -- content -------------------------------------------------------------------------------------------------------
