@@ -404,6 +404,7 @@ fixture("suite-unknown", lambda w: w.run("ct", "keygen", "--no-password", "--sui
 fixture(
     "suite-unavailable", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-02"), "CT-SIG-02 needs ml-dsa-87"
 )
+fixture("signer-failed", lambda w: w.run("ct-sign", "-k", "two", "--exec", "cat", data=w.opened()))
 fixture("already-signed", lambda w: w.run("ct-sign", "-k", "one", data=w.opened()))
 fixture(
     "setting-doubtful",
