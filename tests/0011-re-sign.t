@@ -55,14 +55,14 @@ same a.ctp c.ctp
 # Whose it was.
 is 0 'the chain' ct explain --signers a.ctp
 has '✓ new  CT-SIG-01 (ed25519)'
-has 'Supersedes   old  CT-SIG-01  2026-05-17T06:40:00Z  (claimed by new)'
+has 'Supersedes   old  CT-SIG-01  signed 2026-05-17T06:40:00Z  (claimed by new)'
 has "                   $(sed -n 's/^Fingerprint: //p' "$keys/old.pub")"
 hasnt 'Before that'
 export SOURCE_DATE_EPOCH=1779000120
 is 0 'once more, by a third' ct re-sign -q -k other a.ctp
 is 0 'the chain' ct explain --signers a.ctp
-has 'Supersedes   new  CT-SIG-01  2026-05-17T06:41:00Z  (claimed by other)'
-has 'Before that  old  CT-SIG-01  2026-05-17T06:40:00Z  (claimed by other)'
+has 'Supersedes   new  CT-SIG-01  signed 2026-05-17T06:41:00Z  (claimed by other)'
+has 'Before that  old  CT-SIG-01  signed 2026-05-17T06:40:00Z  (claimed by other)'
 is 0 '--json' ct explain --json a.ctp
 json
 line=$(tar -xOf old.ctp attestations.jsonl | sed -n '$p' | tr -d '\n' | sha256sum | cut -d' ' -f1)
@@ -183,6 +183,8 @@ is 70 'nobody checked' sh -c 'ct-open mine.ctp | ct-sign --replace -k other | ct
 is 10 'a signature that came after the check' sh -c 'ct-open mine.ctp | ct-check | ct-sign -k other | ct-sign --replace -k old | ct-write --new -o e.ctp'
 is 70 'what was checked is gone' sh -c 'ct-open mine.ctp | ct-check | ct-policy | ct-sign --replace -k other | ct-write -o e.ctp'
 yes 'nothing was written' [ ! -e e.ctp ]
+is 0 'what others say was replaced' sh -c 'ct-open unsigned.ctp | jq -c "if .bundle then .replaced = [1] else . end" | ct-sign -k new'
+hasnt replaced
 printf 'correct horse\n' >pass
 ct keygen --id locked --passphrase-file pass >/dev/null
 is 0 'a passphrase file' ct re-sign -q -k locked --passphrase-file pass -o e.ctp mine.ctp

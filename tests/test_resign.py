@@ -17,6 +17,7 @@ import pytest
 from cerrotorre import custody
 from cerrotorre.errors import Fail
 from conftest import BUILD, program
+from console import Console
 from processes import gone
 from small import environment, pair, run, tool
 
@@ -27,7 +28,7 @@ KEYS = ("old", "new", "stranger")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with keys, a bundle by `old`, and one of 96 MiB."""
+    """A store with keys, a bundle by `old`, and one of 64 MiB."""
     work = tmp_path_factory.mktemp("resign")
     (work / "home").mkdir(mode=0o700)
     for key_id in KEYS[:2]:
@@ -36,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pair(work / "away", "stranger")
     images.make("single", work / "image")
     large = images.Layout(work / "large")
-    layers = [large.blob(random.Random(number).randbytes(12 * MIB), images.TAR) for number in range(8)]
+    layers = [large.blob(random.Random(number).randbytes(8 * MIB), images.TAR) for number in range(8)]
     large.index(large.manifest(large.config([layer["digest"] for layer in layers]), layers))
     env = environment(work / "home")
     for name in ("image", "large"):
@@ -62,7 +63,7 @@ def test_killed_at_any_moment(place: Path, tmp_path: Path, whom: str) -> None:
         tool("ct", "re-sign", "-q", "-k", key_id, bundle, env=env)
         took = time.monotonic() - begun
     before, seen = {"old"}, set()
-    for number in range(10):
+    for number in range(8):
         key_id = KEYS[number % 2 == 0]
         command = [BIN / "ct", "re-sign", "-q", "-k", key_id, bundle]
         with subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.DEVNULL) as made:
@@ -110,6 +111,27 @@ def test_every_shell(place: Path, tmp_path: Path, shell: str) -> None:
     made = run(*command[:-2], "--add-signature", "--exec", "exit 1", command[-1], env=env, cwd=tmp_path)
     # `new` has signed it already: the command is not even run.
     assert made.returncode == 64 and "already signed" in made.stderr
+
+
+# -- a command that asks ------------------------------------------------------------------------------------------------------
+
+# The terminal is its own to ask at, though its standard streams are not.
+ASKS = "printf 'PIN: ' >/dev/tty; read -r pin </dev/tty; [ \"$pin\" = 1234 ] && openssl pkeyutl -sign -rawin -inkey home/keys/new.key -in /dev/stdin"
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "said"), [("1234\n", 0, "Re-signed"), ("4321\n", 13, "did not sign"), ("\x03", -signal.SIGINT, "")]
+)
+def test_a_command_asks(place: Path, typed: str, status: int, said: str) -> None:
+    env = environment(place / "home")
+    command = ["re-sign", "-k", "new", "--exec", ASKS, "-o", "asked.ctp", "image.ctp"]
+    with Console(str(BIN / "ct"), *command, env=env, cwd=place) as at:
+        at.expect("PIN: ")
+        at.type(typed)
+        assert at.wait() == status and said in at.text()
+        gone(at.process.pid)
+    assert (place / "asked.ctp").exists() == (status == 0)
+    (place / "asked.ctp").unlink(missing_ok=True)
 
 
 # -- the chain of custody ----------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _superseded(one: Record, there: set[Any]) -> list[tuple[str, str]]:
     for entry in one.get("supersedes", ()):
         name = "Supersedes" if entry["level"] == 1 else "Before that"
         still = ", and it is here too" if entry["line"] in there else ""
-        said = f"{entry['key_id']}  {entry['suite_id']}  {entry['signed_at']}  (claimed by {one['key_id']}{still})"
+        said = f"{entry['key_id']}  {entry['suite_id']}  signed {entry['signed_at']}  (claimed by {one['key_id']}{still})"
         pairs += [(name, said), ("", entry["fingerprint"])]
     return [*pairs, ("And older", f"left out by {one['key_id']}")] if one.get("supersedes_cut") else pairs
 

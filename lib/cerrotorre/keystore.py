@@ -189,7 +189,7 @@ def public_key(key_id: str | None) -> dict[str, Any]:
         if not key_id.endswith(".pub"):
             raise Fail("key-not-found", f"'{key_id}' is no public key file NAME.pub, which --exec needs", File=key_id)
         where, name = os.path.split(key_id.removesuffix(".pub"))
-        key = read_key(where, name, frozenset())
+        key = read_key(where, name, frozenset({f"{name}.local"} if os.path.lexists(f"{where}/{name}.local") else ()))
     else:
         key_id = default_id() if key_id is None else key_id
         if key_id is None:
@@ -199,7 +199,9 @@ def public_key(key_id: str | None) -> dict[str, Any]:
             raise Fail(
                 "key-not-found", f"{key_id} is only known by name, and no signature by it would count", File=key["path"]
             ).proposing(f"ct key trust {key_id}")
-    return {name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "publics")}
+    return {
+        name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
+    }
 
 
 def _beside(path: str) -> Key:
