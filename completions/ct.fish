@@ -4,7 +4,7 @@
 function __ct_below # STATE
 	switch $argv[1]
 		case 'ct'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'help	say how a command is used'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'help	say how a command is used'
 		case 'ct key'
 			printf '%s\n' 'generate' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
 		case 'ct policy'
@@ -14,7 +14,7 @@ function __ct_below # STATE
 		case 'ct-policy-edit'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry' 'block-registry' 'deny' 'pin' 'threshold' 'remove'
 		case 'ct help'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings'
 	end
 end
 
@@ -43,11 +43,13 @@ function __ct_options # STATE
 		case 'ct key'
 			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct pack'
-			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--no-sign' '--expires' '--sbom' '--provenance' '--no-attached' '--platform' '--name' '--version' '--json' '-q' '-o' '--help' '--color=' '--format='
+			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--exec' '--no-sign' '--expires' '--sbom' '--provenance' '--no-attached' '--platform' '--name' '--version' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct sign'
-			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--expires' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
+			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--exec' '--expires' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
+		case 'ct re-sign'
+			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--exec' '--expires' '--add-signature' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct attest'
-			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
+			printf '%s\n' '-k' '--passphrase-file' '--passphrase-fd' '--exec' '--sbom' '--provenance' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct verify'
 			printf '%s\n' '-v' '--all' '--json' '--policy' '--expect' '--at' '--record' '--help' '--color=' '--format='
 		case 'ct explain'
@@ -99,7 +101,7 @@ function __ct_options # STATE
 		case 'ct-attest'
 			printf '%s\n' '--sbom' '--provenance' '--help'
 		case 'ct-sign'
-			printf '%s\n' '-k' '--expires' '--passphrase-fd' '--passphrase-file' '--workdir' '--statements' '--help'
+			printf '%s\n' '-k' '--expires' '--passphrase-fd' '--passphrase-file' '--workdir' '--exec' '--statements' '--genuine' '--replace' '--help'
 		case 'ct-check'
 			printf '%s\n' '--all' '--help'
 		case 'ct-write'
@@ -152,6 +154,8 @@ function __ct_operands # STATE
 		case 'ct pack'
 			printf '%s\n' 'image'
 		case 'ct sign'
+			printf '%s\n' 'bundle'
+		case 'ct re-sign'
 			printf '%s\n' 'bundle'
 		case 'ct attest'
 			printf '%s\n' 'bundle'
@@ -237,6 +241,8 @@ function __ct_value # STATE:OPTION
 			echo 'file'
 		case 'ct pack:--passphrase-fd'
 			echo 'none'
+		case 'ct pack:--exec'
+			echo 'none'
 		case 'ct pack:--expires'
 			echo 'none'
 		case 'ct pack:--sbom'
@@ -257,6 +263,8 @@ function __ct_value # STATE:OPTION
 			echo 'file'
 		case 'ct sign:--passphrase-fd'
 			echo 'none'
+		case 'ct sign:--exec'
+			echo 'none'
 		case 'ct sign:--expires'
 			echo 'none'
 		case 'ct sign:--sbom'
@@ -265,11 +273,25 @@ function __ct_value # STATE:OPTION
 			echo 'file'
 		case 'ct sign:-o'
 			echo 'bundle'
+		case 'ct re-sign:-k'
+			echo 'key'
+		case 'ct re-sign:--passphrase-file'
+			echo 'file'
+		case 'ct re-sign:--passphrase-fd'
+			echo 'none'
+		case 'ct re-sign:--exec'
+			echo 'none'
+		case 'ct re-sign:--expires'
+			echo 'none'
+		case 'ct re-sign:-o'
+			echo 'file'
 		case 'ct attest:-k'
 			echo 'key'
 		case 'ct attest:--passphrase-file'
 			echo 'file'
 		case 'ct attest:--passphrase-fd'
+			echo 'none'
+		case 'ct attest:--exec'
 			echo 'none'
 		case 'ct attest:--sbom'
 			echo 'file'
@@ -351,8 +373,10 @@ function __ct_value # STATE:OPTION
 			echo 'file'
 		case 'ct-sign:--workdir'
 			echo 'dir'
+		case 'ct-sign:--exec'
+			echo 'none'
 		case 'ct-write:--report'
-			echo 'words:packed|signed|attested'
+			echo 'words:packed|signed|re-signed|attested'
 		case 'ct-write:-o'
 			echo 'bundle'
 		case 'ct-hash:--fd'
@@ -450,7 +474,7 @@ function __ct_kind # KIND PREFIX WORD
 		case key
 			__ct_keys "$argv[2]"
 		case finding
-			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested setting-doubtful config-malformed
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested setting-doubtful config-malformed
 		case image
 			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
 				set -l transport (string replace -r '[^:]*$' '' -- $source)

@@ -84,7 +84,7 @@ def programs() -> list[tuple[str, str, dict[str, list[Option]], list[Option]]]:
 
 
 def choices(value: str) -> list[str]:
-    return value.split("|") if re.fullmatch(r"[a-z]+(\|[a-z]+)+", value) else []
+    return value.split("|") if re.fullmatch(r"[a-z-]+(\|[a-z-]+)+", value) else []
 
 
 @functools.cache

@@ -429,6 +429,7 @@ fixture(
     ),
     "[crypto] liboqs",
 )
+fixture("signer-failed", lambda w: w.run("ct-sign", "-k", "two", "--exec", "cat", data=w.opened()))
 fixture("already-signed", lambda w: w.run("ct-sign", "-k", "one", data=w.opened()))
 fixture(
     "setting-doubtful",

@@ -46,6 +46,10 @@ CASES: dict[str, tuple[int, str, dict[str, str]]] = {
     "verify-not-expected": (4, f"ct verify --expect other --at {AT} app.ctp", {}),
     "verify-absent": (11, "ct verify absent.ctp", {}),
     "explain": (0, f"ct explain --policy policy.json --at {AT} app.ctp", {}),
+    "re-sign": (0, "ct re-sign -o renewed.ctp app.ctp", {"CT_HOME": "later", "SOURCE_DATE_EPOCH": "1795003260"}),
+    "re-sign-stranger": (3, "ct re-sign -k later/keys/next-2027.key app.ctp", {"CT_HOME": "elsewhere"}),
+    "re-sign-unsigned": (2, "ct re-sign unsigned.ctp", {}),
+    "explain-chain": (0, "ct explain --signers --at 2026-11-23 renewed.ctp", {"CT_HOME": "later"}),
     "explain-signers-unknown": (0, f"ct explain --signers --at {AT} app.ctp", {"CT_HOME": "elsewhere"}),
     "explain-layers": (0, "ct explain --layers app.ctp", {}),
     "explain-finding": (0, "ct explain signer-untrusted", {}),
@@ -70,18 +74,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cerrotorre import keyfile, privatekey, suites
 
     work = tmp_path_factory.mktemp("golden")
-    keys = work / "home" / "keys"
-    keys.mkdir(parents=True, mode=0o700)
-    (work / "home").chmod(0o700)
     (work / "elsewhere").mkdir(mode=0o700)
-    seeds = [bytes(range(32))]
-    publics = suites.publics("CT-SIG-01", seeds)
-    fingerprint = suites.fingerprint("CT-SIG-01", publics)
-    public = {"key_id": "demo-2026", "suite_id": "CT-SIG-01", "fingerprint": fingerprint, "publics": publics}
-    (keys / "demo-2026.pub").write_bytes(keyfile.write_public({**public, "created": "2026-01-01T00:00:00Z"}))
-    (keys / "demo-2026.key").write_bytes(privatekey.write_plain("CT-SIG-01", seeds))
-    (keys / "demo-2026.key").chmod(0o600)
-    (keys / "default").write_text("demo-2026\n")
+    # In `later` another key has taken over.
+    for home, key_id, seed in (("home", "demo-2026", bytes(range(32))), ("later", "next-2027", bytes(range(32, 64)))):
+        keys = work / home / "keys"
+        keys.mkdir(parents=True, mode=0o700)
+        (work / home).chmod(0o700)
+        publics = suites.publics("CT-SIG-01", [seed])
+        fingerprint = suites.fingerprint("CT-SIG-01", publics)
+        public = {"key_id": key_id, "suite_id": "CT-SIG-01", "fingerprint": fingerprint, "publics": publics}
+        (keys / f"{key_id}.pub").write_bytes(keyfile.write_public({**public, "created": "2026-01-01T00:00:00Z"}))
+        (keys / f"{key_id}.key").write_bytes(privatekey.write_plain("CT-SIG-01", [seed]))
+        (keys / f"{key_id}.key").chmod(0o600)
+        (keys / "default").write_text(f"{key_id}\n")
+    (work / "later" / "trusted").mkdir(mode=0o700)
+    shutil.copy(work / "home/keys/demo-2026.pub", work / "later/trusted")
     (work / "policy.json").write_text(POLICY)
     (work / "doubtful.json").write_text(DOUBTFUL)
     (work / "typos.json").write_text(DOUBTFUL.replace("threshold", "treshold").replace('"1"', "1"))

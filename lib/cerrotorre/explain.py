@@ -106,8 +106,20 @@ def _signatures(record: Record, palette: Palette) -> str:
             pairs.append(("Key", _standing(one)))
         if known and one.get("claimed_key_id", one["key_id"]) != one["key_id"]:
             pairs.append(("Named", f"{one['claimed_key_id']} by the signer"))
+        pairs += _superseded(one, {other.get("line") for other in made})
         lines += [f"      {name:<12} {shown(value)}\n" for name, value in pairs]
     return "".join(lines if made else [*lines, "  none\n"])
+
+
+def _superseded(one: Record, there: set[Any]) -> list[tuple[str, str]]:
+    """The chain of custody: whose signatures this one took the place of, and theirs before, as its signer says."""
+    pairs = []
+    for entry in one.get("supersedes", ()):
+        name = "Supersedes" if entry["level"] == 1 else "Before that"
+        still = ", and it is here too" if entry["line"] in there else ""
+        said = f"{entry['key_id']}  {entry['suite_id']}  signed {entry['signed_at']}  (claimed by {one['key_id']}{still})"
+        pairs += [(name, said), ("", entry["fingerprint"])]
+    return [*pairs, ("And older", f"left out by {one['key_id']}")] if one.get("supersedes_cut") else pairs
 
 
 def _algorithms(suite: str) -> str:

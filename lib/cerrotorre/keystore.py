@@ -189,6 +189,31 @@ def signing_key(key_id: str | None, passphrase: Callable[[], bytes]) -> dict[str
     }
 
 
+def public_key(key_id: str | None) -> dict[str, Any]:
+    """As signing_key, without seeds: a key whose private half is elsewhere, so that only its .pub is needed.
+
+    `key_id` is an id in keys/ or a trusted directory, a path with a `/` in it to a .pub, or None for the default key.
+    Raises Fail no-signing-key, key-not-found, store-unsafe, key-malformed.
+    """
+    if key_id is not None and "/" in key_id:
+        if not key_id.endswith(".pub"):
+            raise Fail("key-not-found", f"'{key_id}' is no public key file NAME.pub, which --exec needs", File=key_id)
+        where, name = os.path.split(key_id.removesuffix(".pub"))
+        key = read_key(where, name, frozenset({f"{name}.local"} if os.path.lexists(f"{where}/{name}.local") else ()))
+    else:
+        key_id = default_id() if key_id is None else key_id
+        if key_id is None:
+            raise Fail("no-signing-key")
+        key = find(key_id)
+        if not key["trusted"]:
+            raise Fail(
+                "key-not-found", f"{key_id} is only known by name, and no signature by it would count", File=key["path"]
+            ).proposing(f"ct key trust {key_id}")
+    return {
+        name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
+    }
+
+
 def _beside(path: str) -> Key:
     if path.endswith(".pub") or not os.path.lexists(path):
         what = f"'{path}' is a public key" if path.endswith(".pub") else f"there is no '{path}'"

@@ -74,7 +74,7 @@ def _judge_one(
     describe: Callable[[statement.Statement], Signature],
 ) -> tuple[Signature, list[Finding]]:
     said = statement.claimed(envelope)
-    signature = _described(said)
+    signature = _described(said) | {name: envelope[name] for name in ("line",) if name in envelope}
     message = dsse.pae(envelope["payload_type"], envelope["payload"])
     claimed = [components[keyid] for keyid, _ in envelope["signatures"] if keyid in components]
     predicate = said.get("predicate") if said else None
@@ -105,6 +105,7 @@ def _judge_one(
         for line in said["predicate"]["attestations"]:
             earliest = listed.get((key["fingerprint"], line), signature["signed_at"])
             listed[key["fingerprint"], line] = min(earliest, signature["signed_at"])
+        signature |= _superseded(said["predicate"])
     return {**signature, **_holder(key), "status": "invalid" if wrong else "valid"}, wrong
 
 
@@ -177,6 +178,16 @@ def _holder(key: Key) -> Signature:
 
 def _rotated(key: Key) -> Signature:
     return {"rotated_into": key["rotated_into"]} if key.get("rotated_into") else {}
+
+
+def _superseded(predicate: dict[str, Any]) -> Signature:
+    """What a genuine signature says that it replaced: the signer's claim."""
+    if "supersedes" not in predicate:
+        return {}
+    from cerrotorre import custody
+
+    entries, cut = custody.parse(predicate["supersedes"])
+    return {"supersedes": entries} | ({"supersedes_cut": True} if cut else {})
 
 
 def _last(key_id: str, keys: list[Key]) -> str:

@@ -148,6 +148,8 @@ class Bench:
             "verify-1-layer": ("verify 1 GiB in 1 layer", self.verify_1_layer, None, MOST_MEMORY),
             "verify-pipe": ("verify 1 GiB from a pipe", self.verify_pipe, None, MOST_MEMORY),
             "pack": ("pack 1 GiB in 8 layers", self.pack, None, MOST_MEMORY),
+            "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
+            "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
         }
 
     # -- files
@@ -264,6 +266,24 @@ class Bench:
                 most=0.15,
                 writes=archive,
             ),
+        ]
+
+    def re_sign(self) -> list[Command]:
+        path, made, copied = self.bundle(8, self.whole // 8), self.work / "anew.ctp", self.work / "copied.ctp"
+        verify_and_copy = ["sh", "-c", '"$1" verify "$2" && cp "$2" "$3"', "sh", self.ct, path, copied]
+        return [
+            Command("ct re-sign", self.ct, "re-sign", "-q", "-o", made, path, writes=made),
+            Command("ct verify, then cp", *verify_and_copy, most=1, writes=copied),
+            Command("cp", "cp", path, copied, writes=copied),
+        ]
+
+    def re_sign_in_place(self) -> list[Command]:
+        path, copied = self.work / "in-place.ctp", self.work / "copied.ctp"
+        shutil.copyfile(self.bundle(8, self.whole // 8), path)
+        replace = '"$1" verify "$2" && cp "$2" "$3" && sync "$3" && mv "$3" "$2"'
+        return [
+            Command("ct re-sign", self.ct, "re-sign", "-q", path),
+            Command("ct verify, then cp, sync and mv", "sh", "-c", replace, "sh", self.ct, path, copied, most=1),
         ]
 
     # -- the table
