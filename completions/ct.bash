@@ -59,7 +59,7 @@ _ct_value() { # STATE OPTION
 	*:--color) kind='words:auto|always|never' ;;
 	*:--format) kind='words:text|json' ;;
 	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key import:--id' | 'ct pack:--passphrase-fd' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--passphrase-fd' | 'ct sign:--expires' | 'ct attest:--passphrase-fd' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at') kind='none' ;;
-	'ct keygen:--suite' | 'ct key generate:--suite') kind='words:CT-SIG-01' ;;
+	'ct keygen:--suite' | 'ct key generate:--suite') kind='words:CT-SIG-01|CT-SIG-02|CT-SIG-03|CT-SIG-04|CT-SIG-06' ;;
 	'ct keygen:--output' | 'ct key generate:--output' | 'ct-oci2ctp:--workdir' | 'ct-sign:--workdir') kind='dir' ;;
 	'ct keygen:--profile' | 'ct key generate:--profile') kind='words:interactive|moderate|high' ;;
 	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key export:-o' | 'ct pack:--passphrase-file' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--passphrase-file' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct attest:--passphrase-file' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file') kind='file' ;;

@@ -101,9 +101,9 @@ def sources() -> list[str]:
 
 def suites() -> list[str]:
     """The suites that keys can be made of."""
-    from cerrotorre.suites import BACKENDS, SUITES
+    from cerrotorre.suites import SUITES
 
-    return [name for name, parts in SUITES.items() if set(parts) <= BACKENDS]
+    return list(SUITES)
 
 
 def settings() -> list[str]:

@@ -25,13 +25,13 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "digest", "commandline", "glob", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
+        "case", "counted", "dsse", "ed448", "expect", "foreign", "keyfile", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
         "privatekey", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
-        "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
+        "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
         "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read

@@ -108,7 +108,7 @@ def _doubts(document: Document) -> list[Finding]:
             made.append(finding("setting-doubtful", f"defaults.key: {said}", Key="defaults.key"))
     if suite is not None:
         try:
-            suites.components(suite)
+            suites.backends(suite)
         except Fail as fail:
             made.append(finding("setting-doubtful", f"defaults.suite: no backend here: {fail}", Key="defaults.suite"))
     if any(not pattern.strip("*?") for pattern in document.get("registries", {}).get("insecure", ())):

@@ -93,7 +93,7 @@ def wanted(options: Options, created: str) -> dict[str, Any]:
     key_id = suggested_id(created[:4]) if key_id is None else _usable_id(key_id)
     if expires is not None:
         _check_later(expires, created)
-    suites.components(suite_id)
+    suites.backends(suite_id)
     if profile not in privatekey.PROFILES:
         raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
     if "no-password" in options and options.keys() & {"passphrase-fd", "passphrase-file", "profile"}:
