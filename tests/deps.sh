@@ -26,6 +26,7 @@ packages() {
 		strace           strace
 		umoci            -
 		zsh              zsh
+		gcc              gcc
 		git              git
 		man-db           man-db
 	END

@@ -460,10 +460,17 @@ def test_a_mistake_in_the_settings_stops_what_asks_them(place: Path) -> None:
 
 def test_the_suite_of_a_new_key(home: Path) -> None:
     ct(home, "config", "set", "defaults.suite", "CT-SIG-02")
-    assert "CT-SIG-02 needs ml-dsa-87" in ct(home, "keygen", "--id", "a", "--no-password", status=69).stderr
-    ct(home, "keygen", "--id", "a", "--no-password", "--suite", "CT-SIG-01")
-    ct(home, "config", "set", "defaults.suite", "CT-SIG-01")
-    ct(home, "keygen", "--id", "b", "--no-password")
+    assert "CT-SIG-02 (ed25519, ml-dsa-87)" in ct(home, "keygen", "--id", "a", "--no-password").stdout
+    assert "CT-SIG-01 (ed25519)" in ct(home, "keygen", "--id", "b", "--no-password", "--suite", "CT-SIG-01").stdout
+    # What cannot be made says who asked for it.
+    with (home / "config.toml").open("a") as file:
+        file.write('[crypto]\nml_dsa = "liboqs"\nliboqs = "/nowhere/liboqs.so"\n')
+    made = ct(home, "keygen", "--id", "c", "--no-password", status=69).stderr
+    assert "[crypto] liboqs in config.toml: '/nowhere/liboqs.so': it is not there" in made
+    assert re.search(r"Named by +\[defaults\] suite in config\.toml", made)
+    named = ct(home, "keygen", "--id", "c", "--no-password", "--suite", "CT-SIG-06", status=69).stderr
+    assert "Named by" not in named and "CT-SIG-06" in named
+    ct(home, "keygen", "--id", "c", "--no-password", "--suite", "CT-SIG-04")
 
 
 # -- small things that people meet ---------------------------------------------------------------------------------------------------

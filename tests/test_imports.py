@@ -51,6 +51,7 @@ HEAVY = {
     "tomlkit",
     "urllib3",
     "cryptography",
+    "ctypes",
     "datetime",
     "unicodedata",
     "difflib",

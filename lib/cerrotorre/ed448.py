@@ -1,4 +1,5 @@
-"""Ed448: pyca/cryptography signs and verifies; what OpenSSL lets through and spec/suites.adoc does not is refused here.
+"""Ed448: pyca/cryptography signs and verifies; what OpenSSL lets through and spec/suites.adoc does not is refused here: it takes
+the points of order 4, y = 0, for a key and for R, and under such a key one signature fits every message.
 
 The functions are those of `mldsa`, and the checks of a public key. A point is (x, y) on x² + y² = 1 + d·x²·y² (RFC 8032 §5.2).
 """
@@ -69,24 +70,27 @@ def _pyca() -> Any:
 
 def said(algorithm: str) -> str:
     """The backend as people name it. Raises Fail suite-unavailable."""
+    _private(bytes(57))
     from cryptography import __version__ as version
 
-    public_of(algorithm, bytes(57))
     return f"cryptography {version}"
 
 
 def public_of(algorithm: str, seed: bytes) -> bytes:
     """The public key of a seed. Raises Fail suite-unavailable."""
+    public = _private(seed).public_key()
+    # Versions that DEPS=system may find have no public_bytes_raw.
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    return bytes(_private(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    return bytes(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
 def _private(seed: bytes) -> Any:
+    made = _pyca().Ed448PrivateKey
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        return _pyca().Ed448PrivateKey.from_private_bytes(seed)
+        return made.from_private_bytes(seed)
     except UnsupportedAlgorithm as error:
         raise Fail("suite-unavailable", f"the OpenSSL of the Python package cryptography has no Ed448: {error}") from None
 

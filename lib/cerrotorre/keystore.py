@@ -19,6 +19,16 @@ Key = dict[str, Any]
 ORIGINS = ("keys", "trusted", "known", "host")
 
 
+def _ml_dsa() -> Any:
+    from cerrotorre import liboqs
+
+    return liboqs.chosen()
+
+
+# Keys are used through their store, which is configured where config.toml lies.
+suites.ml_dsa_by(_ml_dsa)
+
+
 def directory(origin: str) -> str:
     """The directory of one of ORIGINS."""
     return os.path.join(places.host_dir(), "trusted") if origin == "host" else os.path.join(places.home_dir(), origin)

@@ -23,7 +23,8 @@ def _pyca(algorithm: str, kind: str) -> Any:
 
 
 def _lacking(algorithm: str, here: str) -> Fail:
-    return Fail("suite-unavailable", f"{algorithm} needs the Python package cryptography {NEEDED} or later; {here}")
+    why = f"{algorithm.upper()} needs the Python package cryptography {NEEDED} or later; {here}"
+    return Fail("suite-unavailable", why).proposing(f"install cryptography {NEEDED} or later, or build ct without DEPS=system")
 
 
 def said(algorithm: str) -> str:

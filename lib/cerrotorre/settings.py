@@ -126,11 +126,13 @@ SETTINGS = {
             "What makes and checks ML-DSA signatures: what this program brings, or the library that crypto.liboqs names; liboqs without that path is an error.",
             choices=("auto", "liboqs"),
             default="auto",
+            readers=("every command that makes or checks an ML-DSA signature",),
         ),
         Setting(
             "crypto.liboqs",
             "The liboqs library. It and its directory must belong to the user or root and be writable by nobody else.",
             ABSOLUTE,
+            readers=("what crypto.ml_dsa names",),
         ),
         Setting(
             "cache.dir",

@@ -90,7 +90,11 @@ def backends(suite_id: str) -> list[str]:
 
             said.append(f"libsodium of PyNaCl {version}")
         else:
-            said.append(_backend(algorithm).said(algorithm))
+            try:
+                said.append(_backend(algorithm).said(algorithm))
+            except Fail as fail:
+                fail.finding["context"]["Suite"] = suite_id
+                raise
     return said
 
 
