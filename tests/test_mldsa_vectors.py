@@ -25,7 +25,7 @@ PUBLIC: dict[str, Any] = {"65": MLDSA65PublicKey, "87": MLDSA87PublicKey}
 ED25519 = Component("ed25519", bytes(32))
 
 
-def tests(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def cases(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every (group, test) of a file; as many as it says there are."""
     data = json.loads(path.read_text())
     found = [(group, test) for group in data["testGroups"] for test in group["tests"]]
@@ -34,7 +34,7 @@ def tests(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def acvp(vectors: Path, what: str, level: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for group, test in tests(vectors / "acvp-mldsa" / f"ML-DSA-{what}-FIPS204.internalProjection.json"):
+    for group, test in cases(vectors / "acvp-mldsa" / f"ML-DSA-{what}-FIPS204.internalProjection.json"):
         if group["parameterSet"] == f"ML-DSA-{level}":
             yield group, test
 
@@ -72,7 +72,7 @@ VERIFIED = {"65": (4, 2, 5, 77, 122), "87": (4, 2, 5, 69, 161)}
 @pytest.mark.parametrize("level", LEVELS)
 def test_wycheproof_verify(vectors: Path, level: str) -> None:
     counts: Counter[str] = Counter()
-    for group, test in tests(vectors / "wycheproof" / f"mldsa_{level}_verify_test.json"):
+    for group, test in cases(vectors / "wycheproof" / f"mldsa_{level}_verify_test.json"):
         raw, der = bytes.fromhex(group["publicKey"]), bytes.fromhex(group["publicKeyDer"])
         said = ours(level, group["publicKey"], bytes.fromhex(test["msg"]), test["sig"])
         if "IncorrectPublicKeyLength" in test["flags"]:
@@ -110,7 +110,7 @@ def test_wycheproof_sign_from_seeds(vectors: Path, level: str) -> None:
     """
     counts: Counter[str] = Counter()
     signed: dict[str, bytes] = {}
-    for group, test in tests(vectors / "wycheproof" / f"mldsa_{level}_sign_seed_test.json"):
+    for group, test in cases(vectors / "wycheproof" / f"mldsa_{level}_sign_seed_test.json"):
         seed, public = group["privateSeed"], group["publicKey"]
         if "IncorrectPrivateKeyLength" in test["flags"]:
             counts["length"] += 1
@@ -121,7 +121,7 @@ def test_wycheproof_sign_from_seeds(vectors: Path, level: str) -> None:
             continue
         if seed not in signed:
             assert derived(level, seed) == public
-            if group["privateKeyPkcs8"]:
+            if group.get("privateKeyPkcs8"):
                 text = pem("PRIVATE KEY", bytes.fromhex(group["privateKeyPkcs8"]))
                 if level == "65":
                     text = ED25519.pkcs8() + text
@@ -154,7 +154,7 @@ SEEDLESS = {"65": (61, 2, 10, 5), "87": (52, 2, 10, 5)}
 def test_wycheproof_sign_from_expanded_keys(vectors: Path, level: str) -> None:
     """A key here is its seed, so an expanded key is none; what one signed is a signature like others."""
     counts: Counter[str] = Counter()
-    for group, test in tests(vectors / "wycheproof" / f"mldsa_{level}_sign_noseed_test.json"):
+    for group, test in cases(vectors / "wycheproof" / f"mldsa_{level}_sign_noseed_test.json"):
         if test["result"] == "invalid":
             counts["invalid"] += 1
         elif "msg" not in test:
