@@ -68,7 +68,7 @@ def _pyca() -> Any:
     return ed448
 
 
-def said(algorithm: str) -> str:
+def said(_: str) -> str:
     """The backend as people name it. Raises Fail suite-unavailable."""
     _private(bytes(57))
     from cryptography import __version__ as version
@@ -76,7 +76,7 @@ def said(algorithm: str) -> str:
     return f"cryptography {version}"
 
 
-def public_of(algorithm: str, seed: bytes) -> bytes:
+def public_of(_: str, seed: bytes) -> bytes:
     """The public key of a seed. Raises Fail suite-unavailable."""
     public = _private(seed).public_key()
     # Versions that DEPS=system may find have no public_bytes_raw.
@@ -95,12 +95,12 @@ def _private(seed: bytes) -> Any:
         raise Fail("suite-unavailable", f"the OpenSSL of the Python package cryptography has no Ed448: {error}") from None
 
 
-def sign(algorithm: str, seed: bytes, message: bytes) -> bytes:
+def sign(_: str, seed: bytes, message: bytes) -> bytes:
     """A signature with an empty context. Raises Fail suite-unavailable."""
     return bytes(_private(seed).sign(message))
 
 
-def verify(algorithm: str, public: bytes, message: bytes, signature: bytes) -> bool:
+def verify(_: str, public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature, of 114 bytes, is the key's, of 57, over the message. Raises Fail suite-unavailable."""
     if any(_y(point) is None or _y(point) in _SMALL_ORDER for point in (public, signature[:57])):
         return False

@@ -2,8 +2,8 @@
 
 Pure: lines, facts and keys in; signatures and findings out. For each envelope, in order:
 
-1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint.
-2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid. Of several that
+1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint, of a key or of a component.
+2. A claimed key must have made its whole suite's signatures, in order: else signature-incomplete or signature-invalid. Of several that
    did, the envelope is the trusted one's, and of several of these that of the lowest fingerprint's.
 3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch. But other programs sign attestations
    too, with key ids of their own kind or none: then it is that key's, if its suite is of one component.
@@ -78,8 +78,9 @@ def _judge_one(
     message = dsse.pae(envelope["payload_type"], envelope["payload"])
     claimed = [components[keyid] for keyid, _ in envelope["signatures"] if keyid in components]
     predicate = said.get("predicate") if said else None
-    if isinstance(predicate, dict) and isinstance(predicate.get("fingerprint"), str) and predicate["fingerprint"] in named:
-        claimed.append(named[predicate["fingerprint"]])
+    if isinstance(predicate, dict) and isinstance(predicate.get("fingerprint"), str):
+        # A component's fingerprint claims its key too: half of a hybrid is not a key of a smaller suite.
+        claimed += [whose[predicate["fingerprint"]] for whose in (named, components) if predicate["fingerprint"] in whose]
     claimed = list({key["fingerprint"]: key for key in claimed}.values())
     for key in claimed:
         if broken := _verify(key, envelope, message):
@@ -110,12 +111,16 @@ def _judge_one(
 def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None:
     """What is wrong with the signatures that this key's suite requires."""
     algorithms = suites.SUITES[key["suite_id"]]
-    for algorithm, public, component in zip(algorithms, key["publics"], key["components"], strict=True):
-        made = [raw for keyid, raw in envelope["signatures"] if keyid == component]
-        if len(made) != 1:
-            return finding("signature-incomplete", **_signer(key), Expected=f"one signature by {component}", Actual=len(made))
-        if not suites.verify(algorithm, public, message, made[0]):
-            return finding("signature-invalid", **_signer(key))
+    made = [(keyid, raw) for keyid, raw in envelope["signatures"] if keyid in key["components"]]
+    for component in key["components"]:
+        if (count := sum(keyid == component for keyid, _ in made)) != 1:
+            return finding("signature-incomplete", **_signer(key), Expected=f"one signature by {component}", Actual=count)
+    if [keyid for keyid, _ in made] != key["components"]:
+        return finding("signature-incomplete", "the signatures are not in the order of the key's suite", **_signer(key))
+    for algorithm, public, (_, raw) in zip(algorithms, key["publics"], made, strict=True):
+        if not suites.verify(algorithm, public, message, raw):
+            which = {"Suite": key["suite_id"], "Algorithm": algorithm} if len(algorithms) > 1 else {}
+            return finding("signature-invalid", **_signer(key), **which)
     return None
 
 

@@ -140,6 +140,7 @@ class Bench:
         # writes back would disturb them.
         self.rows: dict[str, tuple[str, Callable[[], list[Command]], float | None, float | None]] = {
             "verify-1MB": ("verify 1 MB", self.verify_1mb, 0.1, MOST_MEMORY),
+            "verify-CT-SIG-02": ("verify 1 MB, signed with Ed25519 and ML-DSA-87", self.verify_hybrid, None, MOST_MEMORY),
             "verify-1000": ("verify 1,000 bundles of 1 MB in one call", self.verify_1000, 2, MOST_MEMORY),
             # Records grow with the number of entries, if not with their size.
             "verify-10000-entries": ("verify 10,000 content entries of 1 kB", self.verify_10000_entries, None, None),
@@ -209,6 +210,18 @@ class Bench:
 
     def verify_1mb(self) -> list[Command]:
         return self.verify(self.bundle(1, 10**6))
+
+    def verify_hybrid(self) -> list[Command]:
+        # The peer is ct itself: what the second signature costs.
+        plain, hybrid = self.bundle(1, 10**6), self.work / "hybrid.ctp"
+        make = [self.ct, "keygen", "--no-password", "--id", "hybrid", "--suite", "CT-SIG-02"]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        image = f"oci:{self.layout(1, 10**6)}"
+        subprocess.run([self.ct, "pack", "-q", "-k", "hybrid", "--name", "bench", "-o", hybrid, image], check=True)
+        return [
+            Command("ct verify, CT-SIG-02", self.ct, "verify", hybrid),
+            Command("ct verify, CT-SIG-01", self.ct, "verify", plain, most=1.4),
+        ]
 
     def verify_1000(self) -> list[Command]:
         path = self.bundle(1, 10**6)
