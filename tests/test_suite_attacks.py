@@ -79,8 +79,7 @@ def attacks(made: Genuine, bob: Key, stranger: Key) -> Iterator[Attack]:
         def attack(name: str, expected: str, entries: list[Entry]) -> Attack:
             return Attack(name, (expected,), made.payload, entries)
 
-        # Nothing says of other statements in which order their signatures stand.
-        yield attack("order", made.by_kind(MALFORMED, VALID), whole[::-1])
+        yield attack("order", INCOMPLETE, whole[::-1])
         yield attack("keyids-exchanged", INVALID, [(first[0], second[1]), (second[0], first[1])])
         for name, alias in aliases(whole[0][0], stranger).items():
             # The predicate of a bundle signature names the key. Nothing else does, and the exception for other programs'
@@ -165,9 +164,8 @@ def on_one(made: Genuine, at: int, component: Component, bob: Key, stranger: Key
         yield attack("internal", INVALID, (keyid, private.sign_mu(digest)))
         level = Component(OTHER_LEVEL[component.algorithm], component.seed)
         yield attack("level", INVALID, (keyid, level.sign(message)))
-        gone = INCOMPLETE if made.pair else made.by_kind(INCOMPLETE, "")
-        if gone:
-            yield attack("level-named", gone, (level.keyid, level.sign(message)))
+        if made.pair or made.kind == "signature":
+            yield attack("level-named", INCOMPLETE, (level.keyid, level.sign(message)))
 
 
 def with_one_seed(made: Genuine, at: int, component: Component, stranger: Key) -> Iterator[Attack]:
@@ -195,8 +193,8 @@ def with_one_seed(made: Genuine, at: int, component: Component, stranger: Key) -
         yield attack("forged-beside-stranger", INCOMPLETE, (keyid, forged), stranger.entries(payload)[0])
         yield attack("forged-twice", INCOMPLETE, (keyid, forged), (keyid, forged))
         for alias_name, alias in aliases(keyid, stranger).items():
-            claimed = made.kind == "signature" and "fingerprint" in claim
-            yield attack(f"forged-{alias_name}", INCOMPLETE if claimed else KEYID, (alias, forged))
+            # Whose a bundle signature is also its predicate says, by the fingerprint of a key or of a component.
+            yield attack(f"forged-{alias_name}", made.by_kind(INCOMPLETE, KEYID), (alias, forged))
         if made.kind != "signature":
             # Such a statement claims nothing.
             return

@@ -7,14 +7,13 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cerrotorre import privatekey
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
-from dilithium_py.ml_dsa import ML_DSA_44, ML_DSA_65, ML_DSA_87
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from dilithium_py.ml_dsa import ML_DSA_65, ML_DSA_87
 from images import make
 from small import environment, run, tool, verdicts
 from suite_keys import HYBRIDS, PKCS8, SPKI, SUITES, Bundle, Component, Key, envelope, fingerprint, opened, pem, unpem
