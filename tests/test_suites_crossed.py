@@ -4,10 +4,13 @@ What is verified is what lies in a bundle that `ct` made, and what is accepted i
 """
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docs
 import predicates
 import pytest
 from conftest import BUILD, ROOT, program
@@ -252,3 +255,23 @@ def test_what_ct_signed_is_what_the_specification_says(place: Place, suite: str)
     payload, entries = opened(last)
     assert payload == bundle.signature(key, attestations=listed, signed_at=json.loads(payload)["predicate"]["signed_at"])
     assert last == envelope(payload, entries) and canonical(json.loads(last)) == last
+
+
+# -- by hand -------------------------------------------------------------------------------------------------------------------
+
+
+def test_by_hand(place: Place, tmp_path: Path) -> None:
+    """The script of ct-by-hand(7) knows keys of one component; it must not take half of two for a signature."""
+    found = re.search(r"^\.Bd -literal\n(.*?)^\.Ed$", (ROOT / "man" / "ct-by-hand.7").read_text(), re.M | re.S)
+    assert found
+    script = tmp_path / "by-hand"
+    script.write_text("\n".join(map(docs.plain, found[1].splitlines())) + "\n")
+    version = [int(number) for number in re.findall(r"\d+", run("openssl", "version").stdout)[:2]]
+    for suite, its in SUITES.items():
+        made = run("sh", script, place.bundles[suite], place.home / "keys" / f"{suite}.pub", env={"PATH": os.environ["PATH"]})
+        if len(its) == 2:
+            assert made.returncode == 1 and "several" in made.stderr, (suite, made.stdout, made.stderr)
+        elif its[0] in PURE and version < [3, 5]:
+            assert made.returncode == 1 and made.stdout == ""
+        else:
+            assert made.returncode == 0 and made.stdout.startswith("valid: "), made.stderr
