@@ -17,6 +17,7 @@ packages() {
 		jq               jq
 		libarchive-tools bsdtar
 		mandoc           mandoc
+		nodejs           nodejs
 		openssl          openssl
 		podman           podman
 		runc             runc
@@ -29,6 +30,8 @@ packages() {
 		git              git
 		man-db           man-db
 	END
+	# Some packages of Node.js hold npm, and conflict with one of its own.
+	command -v npm >/dev/null || echo 'npm nodejs-npm'
 	# What DEPS=system builds with.
 	"$python" -B "$here/../lib/dependencies.py" names
 }
