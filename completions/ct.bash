@@ -4,7 +4,7 @@
 _ct_state() { # STATE
 	below='' options='' operands=''
 	case $1 in
-	'ct') options='--help --version --color= --format=' below='keygen key pack sign attest verify explain policy config help' ;;
+	'ct') options='--help --version --color= --format=' below='keygen key pack sign attest verify explain policy config doctor help' ;;
 	'ct keygen') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key generate') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key list') options='-v --json --help --color= --format=' ;;
@@ -32,6 +32,7 @@ _ct_state() { # STATE
 	'ct config unset') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir' ;;
 	'ct config path') options='--help --color= --format=' ;;
 	'ct config') options='--help --color= --format=' below='show check set unset path' ;;
+	'ct doctor') options='--quick --json --fix --help --color= --format=' ;;
 	'ct-oci2ctp') options='--platform --name --version --no-attached --workdir --help' operands='image' ;;
 	'ct-canon') options='--check --json --help' operands='file' ;;
 	'ct-open') options='--fd --help' operands='bundle' ;;
@@ -48,7 +49,7 @@ _ct_state() { # STATE
 	'ct-policy-edit add-signer') options='--required --policy --help' operands='key' ;;
 	'ct-policy-edit add-registry') options='--policy --help' ;;
 	'ct-policy-edit') options='--help' below='init show check add-signer add-registry' ;;
-	'ct help') below='keygen key pack sign attest verify explain policy config' ;;
+	'ct help') below='keygen key pack sign attest verify explain policy config doctor' ;;
 	esac
 }
 

@@ -72,6 +72,7 @@ def test_schema_is_one(name: str) -> None:
 def test_every_kind_of_object_has_one() -> None:
     assert SCHEMAS.keys() == {
         "config",
+        "doctor",
         "findings",
         "manifest",
         "policy",
