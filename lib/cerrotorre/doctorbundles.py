@@ -91,6 +91,6 @@ def _say(say: Diagnosis, path: str, made: Finding) -> None:
     about = made.get("detail") or ", ".join(
         f"{name} {context[name]}" for name in ("Blob", "Expected", "Actual") if name in context
     )
-    said = f"'{path}': {made['summary']}" + (f": {about}" if about else "")
+    said = about if path in about else f"'{path}': {made['summary']}" + (f": {about}" if about else "")
     add = say.warn if made["finding"] in DOUBTS else say.fail
     add(said, command("ct verify", path), finding=made["finding"])

@@ -44,15 +44,10 @@ def _make(path: str) -> dict[str, object]:
 
 
 def _unsafe(setup: Setup, say: Diagnosis, fail: Fail, forbidden: int = 0o022) -> None:
-    """What was refused, and its repair where that is a mode of what lies in the user's own store."""
-    path = str(fail.finding["context"].get("File", ""))
-    try:
-        info = os.lstat(path)
-        own = info.st_uid == os.geteuid() and info.st_mode & forbidden and not stat.S_ISLNK(info.st_mode)
-    except (OSError, ValueError):
-        own = False
-    mode = fail.finding["finding"] == "store-unsafe" and own
-    say.fault(fail, warn=fail.finding["finding"] == "suite-unavailable", repair=setup.mode(path, forbidden) if mode else None)
+    """What was refused, with its repair, or else with what shows the file."""
+    slug, path = fail.finding["finding"], str(fail.finding["context"].get("File", ""))
+    look = [command("ls -l", path)] if path and slug not in ("store-unsafe", "suite-unavailable") else []
+    say.fault(fail, *look, warn=slug == "suite-unavailable", repair=setup.repair(fail, forbidden))
 
 
 def files(setup: Setup, say: Diagnosis) -> str:
@@ -68,7 +63,7 @@ def files(setup: Setup, say: Diagnosis) -> str:
             except Fail as fail:
                 fail.finding["context"].setdefault("File", f"{where}/{key_id}.pub")
                 if fail.finding["finding"] == "key-malformed":
-                    fail = Fail("key-unreadable", f"'{where}/{key_id}.pub': {fail}")
+                    fail = Fail("key-unreadable", f"'{where}/{key_id}.pub': {fail}", File=f"{where}/{key_id}.pub")
                 _unsafe(setup, say, fail)
         for key_id in _ids(names, ".key"):
             if origin != "keys":

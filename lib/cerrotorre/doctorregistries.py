@@ -196,7 +196,10 @@ class Heard:
     def _attachments(self, repository: Repository) -> str:
         """How attachments are found: by the referrers API, or by tags (distribution specification, "Listing Referrers")."""
         try:
-            return "attachments by tag" if repository.referrers(NOTHING, 1) is None else "referrers API"
+            if repository.referrers(NOTHING, 1) is not None:
+                return "referrers API"
+            # Of a repository that is not there the API too may say that it is not there.
+            return "attachments by tag" if self.path else ""
         except Fail:
             # It may want a right that nobody has on a repository that is not there.
             return "how attachments are listed cannot be told"

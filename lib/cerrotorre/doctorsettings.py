@@ -22,7 +22,7 @@ def settings(setup: Setup, say: Diagnosis) -> str:
     try:
         held = config.data(where)
     except Fail as fail:
-        say.fault(fail, repair=_mode(setup, fail, where))
+        say.fault(fail, repair=setup.repair(fail))
         return short(where)
     if held is None:
         return f"no {short(where)}, so every setting has its default"
@@ -55,7 +55,7 @@ def _policy(setup: Setup, say: Diagnosis, path: str, named: bool, host: bool = F
                 return f"no {short(path)}"
         data = policyfile.data(path)
     except Fail as fail:
-        say.fault(fail, repair=_mode(setup, fail, path))
+        say.fault(fail, repair=setup.repair(fail))
         return short(path)
     try:
         for at, said in policycheck.schema_errors(data):
@@ -75,13 +75,3 @@ def _policy(setup: Setup, say: Diagnosis, path: str, named: bool, host: bool = F
     for at, said in policycheck.warnings(read, keys):
         say.warn(f"{at}: {said}", check)
     return short(path)
-
-
-def _mode(setup: Setup, fail: Fail, path: str) -> dict[str, object] | None:
-    """The repair, if what is wrong is the mode of this file, which belongs to the user."""
-    try:
-        info = os.lstat(path)
-    except OSError:
-        return None
-    unsafe = fail.finding["finding"] == "store-unsafe" and fail.finding["context"].get("File") == path
-    return setup.mode(path) if unsafe and info.st_uid == os.geteuid() and info.st_mode & 0o022 else None

@@ -1,6 +1,7 @@
 """What the checks of `ct doctor` look at: this installation, this user's directories, this time. Each is looked up once."""
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 
 from cerrotorre import config, keystore, places
@@ -47,10 +48,16 @@ class Setup:
         """The content store: [cache] dir, else cerro/bundles of the user's data. Raises Fail usage without a home directory."""
         return str(self.setting("cache", "dir") or os.path.join(places.data_dir(self.env), "bundles"))
 
-    def mode(self, path: str, forbidden: int = 0o022) -> dict[str, Any] | None:
-        """The repair of a mode, of what lies in the user's own store; None for what lies elsewhere."""
-        root = self.home
-        if path != root and not path.startswith(root + "/"):
+    def repair(self, fail: Fail, forbidden: int = 0o022) -> dict[str, Any] | None:
+        """The repair of what a reader refused, if it is the mode of something of the user's own in the store; else None."""
+        root, path = self.home, str(fail.finding["context"].get("File", ""))
+        if fail.finding["finding"] != "store-unsafe" or (path != root and not path.startswith(root + "/")):
+            return None
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return None
+        if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode) or not found.st_mode & forbidden:
             return None
         return {"do": "mode", "root": root, "name": path[len(root) + 1 :], "forbidden": forbidden}
 
