@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import images
 import pytest
 from cerrotorre import diagnosis, doctor, doctorbundles, doctorcrypto, doctorfix, doctorregistries, doctorsetup, suites, times
 from cerrotorre.errors import Fail
-from conftest import BUILD, ROOT
+from conftest import BUILD, LIBRARY, ROOT
+from console import Console
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from jsonschema import Draft202012Validator
 from registries import Fake, certificates, docker_registry
@@ -542,6 +544,28 @@ def test_a_bundle_that_grows(stocked: Place) -> None:
     assert made[-1]["finding"] == "file-changed" and "file-changed" in doctorbundles.DOUBTS
 
 
+DRAW = """
+import os, sys
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/vendor"]
+from cerrotorre import diagnosis, doctorbundles, doctorsetup, progress
+progress.AFTER = -1
+setup = doctorsetup.Setup(os.environ, 0, progress.Progress, quick=len(sys.argv) > 2)
+print(doctorbundles.files(setup, diagnosis.Diagnosis()))
+"""
+
+
+def test_a_bar_for_the_whole_store(stocked: Place) -> None:
+    """Of all bundles together, on a terminal; with --quick there is nothing to wait for."""
+    shutil.copy(stocked.bundles / "good.ctp", stocked.bundles / "again.ctp")
+    env = stocked.env | {"TERM": "xterm"}
+    for quick in ([], ["quick"]):
+        with Console(sys.executable, "-ISc", DRAW, LIBRARY.resolve(), *quick, env=env, cwd=stocked.root) as at:
+            assert at.wait() == 0
+            assert ("%|" in at.text()) == (not quick)
+            how = r"not hashed \(--quick\)" if quick else r"[\d.]+ KiB hashed"
+            assert re.fullmatch(f"2 bundles, {how}", at.screen()[0]) and len(at.screen()) == 1
+
+
 def test_a_bundle_that_trips_the_reader(stocked: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def trip(*_: object) -> None:
         raise ZeroDivisionError("oh")
@@ -697,11 +721,13 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return made
 
 
-def registry(place: Place, *hosts: str, **more: Any) -> dict[str, Any]:
-    """What is said of registries that are named without TLS, or, none given, by credentials."""
+def registry(place: Place, *hosts: str) -> dict[str, Any]:
+    """What that check says of registries that are named without TLS, or, none given, otherwise."""
     if hosts:
         tool("ct", "config", "set", "registries.insecure", *hosts, env=place.env)
-    return place.ask("--fix", **more)["registries.answer"]
+    say = diagnosis.Diagnosis()
+    say.said = doctorregistries.answer(doctorsetup.Setup(place.env, int(time.time()), lambda *_: None), say)
+    return say.object("registries.answer")
 
 
 def trust(place: Place, pki: tuple[Path, Path], host: str, password: str) -> None:
@@ -714,7 +740,8 @@ def trust(place: Place, pki: tuple[Path, Path], host: str, password: str) -> Non
 
 def test_docker_registry(place: Place, tmp_path: Path, pki: tuple[Path, Path]) -> None:
     with docker_registry(tmp_path / "registry") as host:
-        said = registry(place, host)
+        tool("ct", "config", "set", "registries.insecure", host, env=place.env)
+        said = place.ask("--fix")["registries.answer"]
         assert (said["status"], said["said"]) == ("pass", f"{host} (no login needed, without TLS)")
         (place.store / "policy.json").write_text(json.dumps({"version": "1", "registries": {"allowed": [f"{host}/a/app:*"]}}))
         assert registry(place)["said"] == f"{host} (no login needed, attachments by tag, without TLS)"

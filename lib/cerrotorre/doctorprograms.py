@@ -18,7 +18,10 @@ _VERSION = re.compile(r"\b\d+(?:\.\d+)+[A-Za-z0-9.+~-]*")
 
 def path(setup: Setup, say: Diagnosis) -> str:
     """PATH decides which skopeo runs, so nobody else may decide what lies in it."""
-    entries = setup.env.get("PATH", "").split(":")
+    if "PATH" not in setup.env:
+        say.warn("PATH is not set, so no other program is found")
+        return "not set"
+    entries = setup.env["PATH"].split(":")
     relative = sorted({entry or "." for entry in entries if not os.path.isabs(entry)})
     for entry in relative:
         say.warn(f"PATH has the entry {quoted(entry)}: what the working directory holds is run as a program")
