@@ -210,7 +210,7 @@ def test_pairs_that_do_not_fit(place: Place) -> None:
     shutil.copy(keys / "alice.key", keys / "bob2.key")
     said = [detail["said"] for detail in place.ask()["keys.files"]["details"]]
     assert [next(name for name in ("bob2", "bob", "dave") if f"/{name}.key" in one) for one in said] == ["bob", "bob2", "dave"]
-    assert "no .pub beside it" in said[0] and all("not the private half" in one for one in said[1:])
+    assert "no .pub beside it" in said[0] and all(" the private half of " in one for one in said[1:])
 
 
 def test_twice(place: Place) -> None:
@@ -639,6 +639,28 @@ def test_broken_installations(copied: Place) -> None:
     shutil.rmtree(library / "cerrotorre/__pycache__")
     made = run(prefix / "bin/ct-doctor", "--quick", env=copied.env)
     assert (made.returncode, made.stdout) == (70, "")
+
+
+def test_what_is_the_hosts(copied: Place) -> None:
+    """It is judged as the user's is, and never repaired."""
+    library = copied.root / "prefix/lib/cerro-torre/cerrotorre"
+    (library / "built.py").write_text(
+        (library / "built.py").read_text().replace('"/etc"', f'"{copied.root}/etc"').replace("'/etc'", f"'{copied.root}/etc'")
+    )
+    shutil.rmtree(library / "__pycache__")
+    trusted = copied.root / "etc/cerro/trusted"
+    trusted.mkdir(parents=True, mode=0o755)
+    shutil.copy(copied.key("vendor-2026"), trusted / "vendor-2026.pub")
+    shutil.rmtree(copied.store)
+    clean = asked(copied, "--fix")
+    assert clean["keys.files"]["said"] == "1 key: 1 of the host" and clean["settings.host-policy"]["status"] == "pass"
+    (copied.root / "etc/cerro/policy.json").write_text('{"version": "1", "x": 1}')
+    trusted.chmod(0o777)
+    before = tree(copied.root / "etc")
+    said = asked(copied, "--fix")
+    assert findings(said["settings.host-policy"])[0] == "policy-malformed"
+    assert findings(said["keys.store"]) == ["store-unsafe"] and said["keys.store"]["try"] == [f"chmod go-w {trusted}"]
+    assert tree(copied.root / "etc") == before
 
 
 def test_clock(copied: Place) -> None:

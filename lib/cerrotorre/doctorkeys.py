@@ -5,7 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 
-from cerrotorre import doctorfix, keyfile, keystore, owned, places, privatekey, suites
+from cerrotorre import doctorfix, keyfile, keystore, owned, places, privatekey
 from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.doctorsetup import Setup, command, counted
 from cerrotorre.errors import Fail
@@ -53,12 +53,13 @@ def _unsafe(setup: Setup, say: Diagnosis, fail: Fail, forbidden: int = 0o022) ->
 def files(setup: Setup, say: Diagnosis) -> str:
     """Every key file: readable, well-formed, once, safe; and every pair, as far as can be told without its passphrase."""
     counts = dict.fromkeys(keystore.ORIGINS, 0)
-    pairs = plain = 0
+    plain = 0
     for origin, where, names in _directories(setup, say):
-        publics: dict[str, Key] = {}
+        publics: set[str] = set()
         for key_id in _ids(names, ".pub"):
             try:
-                publics[key_id] = keystore.read_key(where, key_id, names)
+                keystore.read_key(where, key_id, names)
+                publics.add(key_id)
                 counts[origin] += 1
             except Fail as fail:
                 fail.finding["context"].setdefault("File", f"{where}/{key_id}.pub")
@@ -68,8 +69,7 @@ def files(setup: Setup, say: Diagnosis) -> str:
         for key_id in _ids(names, ".key"):
             if origin != "keys":
                 say.warn(f"'{where}/{key_id}.key' is a private key among public ones: nothing uses it there")
-            encrypted = _private(setup, say, where, key_id, publics.get(key_id), f"{key_id}.pub" in names)
-            pairs += encrypted is not None
+            encrypted = _private(setup, say, f"{where}/{key_id}.key", key_id in publics, f"{key_id}.pub" in names)
             plain += encrypted is False
         for key_id in _ids(names, ".local"):
             if f"{key_id}.pub" not in names:
@@ -98,30 +98,34 @@ def _ids(names: frozenset[str], suffix: str) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix) and not name.startswith("."))
 
 
-def _private(setup: Setup, say: Diagnosis, where: str, key_id: str, public: Key | None, named: bool) -> bool | None:
-    """Whether a private key file is encrypted; None if it is not half of a pair that can be used."""
-    path = f"{where}/{key_id}.key"
+class _Sealed(Exception):
+    """Raised where a passphrase is asked for: all that can be told without it is told."""
+
+
+def _passphrase() -> bytes:
+    raise _Sealed
+
+
+def _private(setup: Setup, say: Diagnosis, path: str, public: bool, named: bool) -> bool | None:
+    """Whether a private key file is encrypted; None if it is not half of a pair that can be used.
+
+    `public`: its .pub can be read; `named`: it is there.
+    """
     try:
-        private = privatekey.parse(keystore.read_file(path, secret=True))
+        if public:
+            keystore.signing_key(path, _passphrase)
+            return False
+        privatekey.parse(keystore.read_file(path, secret=True))
+    except _Sealed:
+        return True
     except Fail as fail:
         if fail.finding["finding"] == "key-malformed":
             fail = Fail("key-malformed", f"'{path}': {fail}", File=path)
         _unsafe(setup, say, fail, 0o077)
-        return None
-    if public is None:
+    else:
         if not named:
-            say.warn(f"'{path}' has no .pub beside it, so it cannot sign", command("ls -l", where))
-        return None
-    claims = {name: private[name] for name in ("key_id", "suite_id", "fingerprint") if name in private}
-    same = all(public[name] == its for name, its in claims.items())
-    if same and not private["encrypted"]:
-        made = suites.publics(private["suite_id"], private["seeds"])
-        same = [bytes(one) for one in made] == [bytes(one) for one in public["publics"]]
-    if not same:
-        said = f"'{path}' is not the private half of the .pub beside it, so it cannot sign"
-        say.fail(said, f"ct key show {key_id}", finding="key-locked")
-        return None
-    return bool(private["encrypted"])
+            say.warn(f"'{path}' has no .pub beside it, so it cannot sign", command("ls -l", os.path.dirname(path)))
+    return None
 
 
 def _twice(say: Diagnosis) -> None:
