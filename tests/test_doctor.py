@@ -202,6 +202,7 @@ def test_pairs_that_do_not_fit(place: Place) -> None:
     shutil.copy(keys / "alice.key", keys / "bob.key")
     place.env["CT_PASSPHRASE_FILE"] = str(place.root / "word")
     (place.root / "word").write_text("correct horse")
+    (place.root / "word").chmod(0o600)
     for key_id in ("carol", "dave"):
         tool("ct", "keygen", "--id", key_id, env=place.env)
     shutil.copy(keys / "carol.key", keys / "dave.key")
