@@ -49,23 +49,31 @@ def _installed(setup: Setup) -> Iterator[str]:
 
 
 def owner(setup: Setup, say: Diagnosis) -> str:
-    """Whoever can change the verifier decides what is valid: programs, library, and what Python imports from."""
-    places = [setup.bin, setup.library, os.path.dirname(os.path.realpath(sys.executable)), *filter(os.path.isdir, sys.path)]
-    for place in dict.fromkeys(places):
-        try:
-            owned.check_directory(place)
-        except Fail as fail:
-            say.fault(fail)
-    seen = 0
-    for path in [os.path.realpath(sys.executable), *_tree(setup)]:
-        found = os.lstat(path)
-        seen += 1
-        if found.st_uid not in (0, os.geteuid()):
-            say.fail(f"'{path}' belongs to another user (uid {found.st_uid})", command("ls -ld", path), finding="store-unsafe")
-        elif not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o022:
-            mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
-            say.fail(f"'{path}' is writable by others ({mode})", command("chmod go-w", path), finding="store-unsafe")
-    return f"{counted(seen, 'file')} in {setup.prefix}" + (", which nobody else can change" if say.status == "pass" else "")
+    """Whoever can change the verifier decides what is valid: programs, library, what Python imports from, and the way to each."""
+    # In a user namespace that has no root, as of unshare(1) -r, the host's files are whose `/` is.
+    trusted = {0, os.geteuid(), os.lstat("/").st_uid}
+    python = os.path.realpath(sys.executable)
+    for place in dict.fromkeys([setup.bin, setup.library, os.path.dirname(python), *filter(os.path.isdir, sys.path)]):
+        for directory, around, entry, found in owned.steps(place):
+            # In a sticky directory only who owns a name can give it to something else.
+            _judge(say, directory, around, trusted, around.st_mode & stat.S_ISVTX)
+            _judge(say, entry, found, trusted, found.st_mode & stat.S_ISVTX)
+        _judge(say, place, os.stat(place), trusted)
+    paths = [python, *_tree(setup)]
+    for path in paths:
+        _judge(say, path, os.lstat(path), trusted)
+    return f"{counted(len(paths), 'file')} in {setup.prefix}" + (
+        ", which nobody else can change" if say.status == "pass" else ""
+    )
+
+
+def _judge(say: Diagnosis, path: str, found: os.stat_result, trusted: set[int], sticky: int = 0) -> None:
+    if found.st_uid not in trusted:
+        said = f"'{path}' belongs to another user (uid {found.st_uid})"
+        say.fail(said, command("ls -ld", path), finding="store-unsafe")
+    elif not stat.S_ISLNK(found.st_mode) and not sticky and found.st_mode & 0o022:
+        said = f"'{path}' is writable by others (mode {stat.S_IMODE(found.st_mode):04o})"
+        say.fail(said, command("chmod go-w", path), finding="store-unsafe")
 
 
 def _tree(setup: Setup) -> Iterator[str]:
