@@ -4,7 +4,7 @@
 _ct_state() { # STATE
 	below='' options='' operands=''
 	case $1 in
-	'ct') options='--help --version --color= --format=' below='keygen key pack sign re-sign attest verify explain policy audit config help' ;;
+	'ct') options='--help --version --color= --format=' below='keygen key pack sign re-sign attest verify explain policy audit config doctor help' ;;
 	'ct keygen') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key generate') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key list') options='-v --json --help --color= --format=' ;;
@@ -40,6 +40,7 @@ _ct_state() { # STATE
 	'ct config unset') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir' ;;
 	'ct config path') options='--help --color= --format=' ;;
 	'ct config') options='--help --color= --format=' below='show check set unset path' ;;
+	'ct doctor') options='--quick --json --fix --help --color= --format=' ;;
 	'ct-oci2ctp') options='--platform --name --version --no-attached --workdir --help' operands='image' ;;
 	'ct-canon') options='--check --json --help' operands='file' ;;
 	'ct-open') options='--fd --help' operands='bundle' ;;
@@ -61,7 +62,7 @@ _ct_state() { # STATE
 	'ct-policy-edit threshold') options='--from --policy --help' ;;
 	'ct-policy-edit remove') options='--policy --help' operands='words:signer|registry|blocked|denied|pin|threshold key' ;;
 	'ct-policy-edit') options='--help' below='init show check add-signer add-registry block-registry deny pin threshold remove' ;;
-	'ct help') below='keygen key pack sign re-sign attest verify explain policy audit config' ;;
+	'ct help') below='keygen key pack sign re-sign attest verify explain policy audit config doctor' ;;
 	esac
 }
 

@@ -4,7 +4,7 @@
 function __ct_below # STATE
 	switch $argv[1]
 		case 'ct'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'help	say how a command is used'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work' 'help	say how a command is used'
 		case 'ct key'
 			printf '%s\n' 'generate' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
 		case 'ct policy'
@@ -14,7 +14,7 @@ function __ct_below # STATE
 		case 'ct-policy-edit'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry' 'block-registry' 'deny' 'pin' 'threshold' 'remove'
 		case 'ct help'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work'
 	end
 end
 
@@ -92,6 +92,8 @@ function __ct_options # STATE
 			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct config'
 			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct doctor'
+			printf '%s\n' '--quick' '--json' '--fix' '--help' '--color=' '--format='
 		case 'ct-oci2ctp'
 			printf '%s\n' '--platform' '--name' '--version' '--no-attached' '--workdir' '--help'
 		case 'ct-canon'

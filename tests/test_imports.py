@@ -35,7 +35,10 @@ LAYERS = (
         "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal", "transport",
     },
     # what people read
-    {"audit", "catalogue", "configshow", "explain", "keyreport", "palette", "policycommand", "policyreport", "progress", "report", "written"},
+    {
+        "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
+        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keyreport", "palette", "policycommand", "policyreport", "progress", "report", "written",
+    },
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -73,6 +73,7 @@ def test_every_kind_of_object_has_one() -> None:
     assert SCHEMAS.keys() == {
         "audit",
         "config",
+        "doctor",
         "findings",
         "manifest",
         "policy",

@@ -17,14 +17,16 @@ Subcommand = tuple[Callable[..., Any], str, int, int]
 json_wanted: Callable[[bool], bool] | None = None
 
 
-def parse(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
+def parse(
+    argv: list[str], short: str, long: list[str], *, operands: int | None = None, configured: bool = True
+) -> tuple[Options, list[str]]:
     """Options and operands by POSIX guidelines, long names beside them. Raises Fail usage.
 
     An option given twice keeps the last. `operands` is the most that may follow. A tool that knows --json is given it too where
-    the output format that was chosen is JSON.
+    the output format that was chosen is JSON; unless `configured`, the configuration is not asked for that.
     """
     found, rest = _parse(argv, short, long, operands)
-    return _formatted(found, long, True), rest
+    return _formatted(found, long, configured), rest
 
 
 def _formatted(found: Options, long: list[str], configured: bool) -> Options:
