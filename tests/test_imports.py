@@ -26,16 +26,16 @@ LAYERS = (
     # one page of the specification each, pure
     {
         "case", "counted", "dsse", "expect", "foreign", "keyfile", "manifest", "oci", "platforms", "policy", "policycheck", "policyread", "predicate",
-        "privatekey", "settings", "signatures", "signers", "statement", "suites",
+        "locked", "privatekey", "rotation", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange",
+        "attached", "attest", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate",
         "keystore", "layout", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyask", "policyedit", "policyfile", "recorded", "registry",
-        "signing", "sinks", "skopeo", "sources", "terminal", "transport",
+        "signing", "sinks", "skopeo", "sources", "terminal", "transport", "vouch",
     },
     # what people read
-    {"catalogue", "configshow", "explain", "keyreport", "palette", "progress", "report", "written"},
+    {"catalogue", "configshow", "explain", "keycommands", "keyreport", "palette", "progress", "report", "written"},
     {"stream"},
 )  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -2,7 +2,7 @@
 
 import os
 
-from cerrotorre import attest, canon, dsse, manifest, recorded, statement, suites, times
+from cerrotorre import attest, canon, dsse, locked, manifest, recorded, statement, suites, times
 from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
@@ -69,7 +69,8 @@ def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: d
 
 
 def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
-    made = suites.sign(key["suite_id"], key["seeds"], dsse.pae(dsse.PAYLOAD_TYPE, payload))
+    message = dsse.pae(dsse.PAYLOAD_TYPE, payload)
+    made = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
     return dsse.write(payload, list(zip(components, made, strict=True)))
 
