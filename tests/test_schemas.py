@@ -76,6 +76,7 @@ def test_every_kind_of_object_has_one() -> None:
         "manifest",
         "policy",
         "record",
+        "rotation",
         "slsa-provenance",
         "spdx-document",
         "statement",
