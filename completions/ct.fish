@@ -4,9 +4,9 @@
 function __ct_below # STATE
 	switch $argv[1]
 		case 'ct'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work' 'help	say how a command is used'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work' 'help	say how a command is used'
 		case 'ct key'
-			printf '%s\n' 'generate' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
+			printf '%s\n' 'generate' 'rotate' 'passphrase' 'expires' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
 		case 'ct policy'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry' 'block-registry' 'deny' 'pin' 'threshold' 'remove' 'test'
 		case 'ct config'
@@ -14,7 +14,7 @@ function __ct_below # STATE
 		case 'ct-policy-edit'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry' 'block-registry' 'deny' 'pin' 'threshold' 'remove'
 		case 'ct help'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work'
 	end
 end
 
@@ -26,16 +26,22 @@ function __ct_options # STATE
 			printf '%s\n' '--id' '--suite' '--expires' '--output' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--json' '--help' '--color=' '--format='
 		case 'ct key generate'
 			printf '%s\n' '--id' '--suite' '--expires' '--output' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--json' '--help' '--color=' '--format='
+		case 'ct key rotate'
+			printf '%s\n' '--into' '--suite' '--expires' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--new-passphrase-fd' '--new-passphrase-file' '--json' '--help' '--color=' '--format='
+		case 'ct key passphrase'
+			printf '%s\n' '--no-password' '--profile' '--passphrase-fd' '--passphrase-file' '--new-passphrase-fd' '--new-passphrase-file' '--json' '--help' '--color=' '--format='
+		case 'ct key expires'
+			printf '%s\n' '--json' '--help' '--color=' '--format='
 		case 'ct key list'
 			printf '%s\n' '-v' '--json' '--help' '--color=' '--format='
 		case 'ct key show'
 			printf '%s\n' '--json' '--help' '--color=' '--format='
 		case 'ct key import'
-			printf '%s\n' '--id' '--trust' '--json' '--help' '--color=' '--format='
+			printf '%s\n' '--id' '--fingerprint' '--gpg-signature' '--keyring' '--rotation' '--trust' '--json' '--help' '--color=' '--format='
 		case 'ct key trust'
 			printf '%s\n' '--json' '--help' '--color=' '--format='
 		case 'ct key export'
-			printf '%s\n' '--public' '-o' '--help' '--color=' '--format='
+			printf '%s\n' '--public' '--rotated' '-o' '--help' '--color=' '--format='
 		case 'ct key delete'
 			printf '%s\n' '--yes' '--help' '--color=' '--format='
 		case 'ct key default'
@@ -141,6 +147,12 @@ end
 
 function __ct_operands # STATE
 	switch $argv[1]
+		case 'ct key rotate'
+			printf '%s\n' 'key'
+		case 'ct key passphrase'
+			printf '%s\n' 'key'
+		case 'ct key expires'
+			printf '%s\n' 'key'
 		case 'ct key show'
 			printf '%s\n' 'key'
 		case 'ct key import'
@@ -233,8 +245,42 @@ function __ct_value # STATE:OPTION
 			echo 'none'
 		case 'ct key generate:--passphrase-file'
 			echo 'file'
+		case 'ct key rotate:--into'
+			echo 'none'
+		case 'ct key rotate:--suite'
+			echo 'words:CT-SIG-01|CT-SIG-02|CT-SIG-03|CT-SIG-04|CT-SIG-06'
+		case 'ct key rotate:--expires'
+			echo 'none'
+		case 'ct key rotate:--profile'
+			echo 'words:interactive|moderate|high'
+		case 'ct key rotate:--passphrase-fd'
+			echo 'none'
+		case 'ct key rotate:--passphrase-file'
+			echo 'file'
+		case 'ct key rotate:--new-passphrase-fd'
+			echo 'none'
+		case 'ct key rotate:--new-passphrase-file'
+			echo 'file'
+		case 'ct key passphrase:--profile'
+			echo 'words:interactive|moderate|high'
+		case 'ct key passphrase:--passphrase-fd'
+			echo 'none'
+		case 'ct key passphrase:--passphrase-file'
+			echo 'file'
+		case 'ct key passphrase:--new-passphrase-fd'
+			echo 'none'
+		case 'ct key passphrase:--new-passphrase-file'
+			echo 'file'
 		case 'ct key import:--id'
 			echo 'none'
+		case 'ct key import:--fingerprint'
+			echo 'none'
+		case 'ct key import:--gpg-signature'
+			echo 'file'
+		case 'ct key import:--keyring'
+			echo 'file'
+		case 'ct key import:--rotation'
+			echo 'file'
 		case 'ct key export:-o'
 			echo 'file'
 		case 'ct pack:-k'
@@ -476,7 +522,7 @@ function __ct_kind # KIND PREFIX WORD
 		case key
 			__ct_keys "$argv[2]"
 		case finding
-			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested setting-doubtful config-malformed
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested signing-key-expired key-expiring key-superseded key-rotated rotation-malformed rotation-invalid key-unreachable fingerprint-mismatch vouch-malformed vouch-invalid vouch-untrusted setting-doubtful config-malformed
 		case image
 			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
 				set -l transport (string replace -r '[^:]*$' '' -- $source)

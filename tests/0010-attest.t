@@ -105,7 +105,7 @@ is 64 'ct-sign --statements: none waits' sh -c 'ct-open plain.ctp | ct-sign --st
 is 64 'ct-sign --statements --expires' ct-sign --statements --expires 2999-01-01 </dev/null
 
 # One use of the key: a passphrase on a pipe can be read once.
-printf 'correct horse\n' >pass
+printf 'correct horse\n' >pass && chmod 600 pass
 ct keygen --id locked --passphrase-file pass >/dev/null
 is 0 'the passphrase is read once' sh -c 'cat pass | {
 	exec 3<&0 </dev/null

@@ -13,6 +13,7 @@ packages() {
 		docker.io        moby-engine
 		docker-registry  docker-distribution
 		fish             fish
+		gnupg            gnupg2
 		iproute2         iproute
 		jq               jq
 		libarchive-tools bsdtar

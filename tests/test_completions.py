@@ -65,7 +65,7 @@ OFFERED: list[tuple[str, set[str]]] = [
     ("ct explain ap", {"app.ctp"}),
     ("ct-explain --finding hash-m", {"hash-mismatch"}),
     ("ct sign zü", {"zürich.ctp"}),
-    ("ct key e", {"export"}),
+    ("ct key ex", {"expires", "export"}),
     ("ct key --json sh", {"show"}),
     ("ct key show ", {"demo-2026", "upstream-2026", "third.party_1"}),
     ("ct key export d", {"demo-2026"}),

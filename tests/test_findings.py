@@ -400,8 +400,14 @@ fixture("attestation-missing", lambda w: w.policy(require_attestations={"sbom": 
 # -- keys --------------------------------------------------------------------------------------------------------------------
 
 
+def _secret(world, name, text):
+    path = world.write(name, text)
+    os.chmod(path, 0o600)
+    return path
+
+
 def _locked(world):
-    world.write("pass", "right\n")
+    _secret(world, "pass", "right\n")
     world.run("ct", "keygen", "--id", "locked", "--passphrase-file", "pass", "--output", "locked")
     return "./locked/locked.key"
 
@@ -414,7 +420,7 @@ def _unsafe(world):
 
 fixture("no-signing-key", lambda w: w.run("ct-sign", env={"CT_HOME": "/nowhere"}))
 fixture("key-not-found", lambda w: w.run("ct-sign", "-k", "nobody"))
-fixture("key-locked", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", w.write("wrong", "wrong\n")))
+fixture("key-locked", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", _secret(w, "wrong", "wrong\n")))
 fixture("passphrase-missing", lambda w: w.run("ct-sign", "-k", _locked(w), start_new_session=True))
 fixture("passphrase-refused", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", "/dev/null"))
 fixture("store-unsafe", _unsafe)

@@ -25,19 +25,22 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck",
-        "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "settings", "signatures", "signers", "statement", "suites",
+        "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
+        "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures", "signers",
+        "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "host", "images", "interrupt", "keychange", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing", "passphrase", "places", "policyadd",
-        "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal", "transport",
+        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing",
+        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
+        "transport", "vouch",
     },
     # what people read
     {
         "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
-        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keyreport", "palette", "policycommand", "policyreport", "progress", "report", "written",
+        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
+        "report", "written",
     },
     {"stream"},
 )  # fmt: skip

@@ -78,6 +78,7 @@ def test_every_kind_of_object_has_one() -> None:
         "manifest",
         "policy",
         "record",
+        "rotation",
         "slsa-provenance",
         "spdx-document",
         "statement",

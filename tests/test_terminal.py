@@ -38,6 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env = environment(work)
     ct(work, "keygen", "--id", "open", "--no-password", env=env)
     (work / "pass").write_text("one\n")
+    (work / "pass").chmod(0o600)
     ct(work, "keygen", "--id", "locked", "--passphrase-file", "pass", env=env)
     ct(work, "pack", "-q", "oci:image", "-o", "a.ctp", env=env)
     ct(work, "pack", "-q", "oci:large", "-o", "large.ctp", env=env)

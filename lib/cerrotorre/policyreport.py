@@ -4,12 +4,12 @@ from cerrotorre import errors, policyplaces, policysay, report
 from cerrotorre.errors import Finding
 from cerrotorre.palette import Palette
 from cerrotorre.policyread import Policy
-from cerrotorre.records import Record
+from cerrotorre.records import PASSES, Record
 from cerrotorre.text import shown, with_names
 from cerrotorre.typed import Any
 
 # What a policy decides by; the content is hashed by `ct verify` alone.
-_DECIDED = tuple(check for check in report.PASSES if check != "content")
+_DECIDED = tuple(check for check in PASSES if check != "content")
 
 
 def rules(name: str, policy: Policy) -> str:

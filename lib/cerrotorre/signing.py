@@ -2,7 +2,7 @@
 
 import os
 
-from cerrotorre import attest, canon, custody, dsse, manifest, recorded, records, statement, suites, times
+from cerrotorre import attest, canon, custody, dsse, locked, manifest, recorded, records, statement, suites, times
 from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
@@ -133,7 +133,7 @@ def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
 
         made = external.sign(key, message)
     else:
-        made = suites.sign(key["suite_id"], key["seeds"], message)
+        made = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
     return dsse.write(payload, list(zip(components, made, strict=True)))
 

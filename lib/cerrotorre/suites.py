@@ -176,7 +176,8 @@ def component_fingerprints(suite_id: str, publics: list[bytes]) -> list[str]:
 def _one_each(algorithms: tuple[str, ...], values: list[bytes]) -> list[bytes]:
     if len(values) != len(algorithms):
         raise ValueError(f"{len(values)} values for {len(algorithms)} components")
-    return values
+    # A seed in locked memory is a bytearray, which the backends do not take.
+    return [bytes(value) for value in values]
 
 
 def verify(algorithm: str, public: bytes, message: bytes, signature: bytes) -> bool:
