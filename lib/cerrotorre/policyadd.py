@@ -3,6 +3,7 @@
 import re
 
 from cerrotorre import policyedit, policyread, policysay
+from cerrotorre.counted import is_empty_window
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyedit import Key
@@ -58,7 +59,7 @@ def deny(policy: Policy, word: str, *, after: str | None, before: str | None, re
     for name, day in (("after", after), ("before", before)):
         if day is not None:
             entry[name] = policyedit.operand(day, policyread.DATE)
-    if after and before and before <= after:
+    if is_empty_window(after, before):
         raise Fail("usage", f"no time lies after {after} and before {before}")
     claimed = policy.get("time", {}).get("accept_claimed", False)
     denied = policy.setdefault("signers", {}).setdefault("denied", [])

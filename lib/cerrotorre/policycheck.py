@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, policylint, policyread, reference
+from cerrotorre.counted import is_empty_window
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
@@ -97,7 +98,7 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
         for glob in entry.get("sources", ()):
             yield from _pattern(f"{at}/sources", glob, blocked=False)
     for number, entry in enumerate(rules.get("denied", ())):
-        if "before" in entry and "after" in entry and entry["before"] <= entry["after"]:
+        if is_empty_window(entry.get("after"), entry.get("before")):
             yield f"/signers/denied/{number}", "no time lies between after and before, so the key is denied always"
         if "fingerprint" not in entry and not any(matches(entry["key_id"], key["key_id"]) for key in trusted):
             yield (

@@ -6,6 +6,7 @@ The rest of what `ct policy check` warns of is in `policycheck`. Pure; now is an
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, times
+from cerrotorre.counted import is_empty_window
 from cerrotorre.glob import matches
 from cerrotorre.policyread import ANYWHERE, SUITES, Policy, pointer
 from cerrotorre.typed import Any
@@ -38,7 +39,7 @@ def always_denied(policy: Policy, key: Key) -> bool:
     for entry in policy.get("signers", {}).get("denied", ()):
         who = entry["fingerprint"] == key["fingerprint"] if "fingerprint" in entry else matches(entry["key_id"], key["key_id"])
         after, before = entry.get("after"), entry.get("before")
-        if who and ((not after and not before) or (after and before and before <= after)):
+        if who and ((not after and not before) or is_empty_window(after, before)):
             return True
     return False
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cerrotorre import jsonic
+from cerrotorre.counted import is_empty_window
 from cerrotorre.policyread import ANYWHERE, Policy
 from cerrotorre.typed import Any
 
@@ -48,7 +49,7 @@ def denial(entry: dict[str, Any], accept_claimed: bool) -> str:
     """What an entry of `denied` says; `accept_claimed` is the member of `time`."""
     whose = f"Signatures by {label(entry)}"
     after, before = entry.get("after"), entry.get("before")
-    if after and before and before <= after:
+    if is_empty_window(after, before):
         said = f"{whose} never count: no time lies after {after} and before {before}"
     elif after:
         window = f"made after {after}" + (f" and before {before}" if before else "")
