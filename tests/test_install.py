@@ -508,7 +508,8 @@ def test_the_signature_of_an_archive(archive: Path, work: Path) -> None:
     check = ("openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", "-sigfile", f"{archive}.sig", "-in")
     run(*check, archive)
     run("sha256sum", "-c", f"{archive.name}.sha256", cwd=archive.parent)
-    (work / "changed").write_bytes(archive.read_bytes()[:-1] + b"\1")
+    data = archive.read_bytes()
+    (work / "changed").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     run(*check, work / "changed", status=1)
 
 
