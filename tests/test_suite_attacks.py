@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import predicates
 import pytest
+from conftest import ROOT
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA87PrivateKey
 from images import make
+from registries import DSSE, Fake, attach, digest, push_layout
 from small import BIN, environment, run, tool, verdicts
 from suite_keys import HYBRIDS, SUITES, Bundle, Component, Entry, Key, envelope, opened, pae
 
@@ -108,6 +110,15 @@ def on_any(made: Genuine, bob: Key, stranger: Key) -> Iterator[Attack]:
     }.items():
         yield attack(f"third-{name}", made.by_kind(MALFORMED, VALID), [*whole, entry])
         yield attack(f"first-{name}", made.by_kind(MALFORMED, VALID), [entry, *whole])
+    if made.kind == "signature":
+        # By the key itself, whole, and of a suite or a key that it is not.
+        for suite in SUITES:
+            if suite != made.key.suite:
+                payload = made.about(made.key, suite_id=suite)
+                yield attack(f"claims-{suite}", MALFORMED, made.key.entries(payload), payload)
+        if made.pair:
+            payload = made.about(made.key, fingerprint=made.key.components[0].keyid)
+            yield attack("claims-half", MALFORMED, made.key.entries(payload), payload)
     yield attack("third-bob-broken", INVALID, [*whole, (bob.components[0].keyid, whole[0][1])])
     yield attack("third-bob-other", INVALID, [*whole, bob.entries(made.other)[0]])
 
@@ -342,7 +353,7 @@ def test_ct_verify_on_a_pipe(place: Place) -> None:
 
 @pytest.mark.parametrize("suite", HYBRIDS)
 def test_another_signer_launders_nothing(place: Place, suite: str) -> None:
-    """Who signs after, or attests, adds a line; what was wrong stays wrong. The key itself signs no second time over it."""
+    """Who signs after, or attests, adds a line; what was wrong stays wrong. The key itself signs no second time over it, and none re-signs."""
     names = place.sample(
         lambda name, attack: bare(name, attack) and name.startswith(f"{suite}-signature-") and status_of(attack) > 0
     )
@@ -355,6 +366,10 @@ def test_another_signer_launders_nothing(place: Place, suite: str) -> None:
         place.ct("attest", "-q", "-k", "carol", "--sbom", "sbom.json", "-o", f"attested-{name}", name)
         again = place.ct("sign", "-q", "-k", key, "-o", f"again-{name}", name, status=None)
         assert again.returncode in (0, 64), (name, again.stderr)
+        if (ROOT / "lib" / "commands" / "re-sign").exists():
+            for options in ([], ["--add-signature"]):
+                place.ct("re-sign", "-q", *options, "-k", "carol", "-o", f"re-{name}", name, status=2)
+                assert not (place.root / f"re-{name}").exists()
         if again.returncode:
             (place.root / f"again-{name}").write_bytes((place.root / name).read_bytes())
 
@@ -364,3 +379,35 @@ def test_another_signer_launders_nothing(place: Place, suite: str) -> None:
             verdicts([f"{prefix}-{name}" for name in names], env=place.env, cwd=place.root), names, strict=True
         ):
             assert (one["status"], one["finding"] in place.cases[name].expected) == (2, True), (prefix, name, one["finding"])
+
+
+@pytest.mark.parametrize("suite", HYBRIDS)
+def test_what_is_attached_in_a_registry(place: Place, suite: str, tmp_path: Path) -> None:
+    """Of envelopes that claim a key of the store, or that one made, only whole ones are taken along; the others would spoil the bundle."""
+    cases = {
+        name: attack
+        for name, attack in place.cases.items()
+        if name.startswith(f"{suite}-sbom-") and (status_of(attack) or "-untouched" in name) and bare(name, attack)
+    }
+    assert len(cases) > 50
+    lines = {name: envelope(attack.payload, attack.entries) for name, attack in cases.items() if "-other-type" not in name}
+    with Fake() as server:
+        image = push_layout(server, place.root / "image")
+        assert image == f"sha256:{place.bundle.image_digest}"
+        for line in lines.values():
+            attach(server, image, (line, DSSE))
+        (place.home / "config.toml").write_text(f'[registries]\ninsecure = ["{server.host}"]\n')
+        packed = tmp_path / "x.ctp"
+        said = json.loads(place.ct("pack", "--json", "-k", "bob", "-o", packed, f"{server.host}/a/app:1").stdout)
+        (place.home / "config.toml").unlink()
+    place.ct("verify", packed)
+    taken = place.lines(str(packed))
+    assert taken[:-1] == [lines[f"{suite}-sbom-untouched.ctp"]]
+    left = [finding["context"] for finding in said["findings"] if finding["finding"] == "attachment-left-behind"]
+    reasons = {one["Attachment"]: one["Reason"] for one in left}
+    for name, line in lines.items():
+        if line not in taken:
+            assert (
+                any(f"({slug})" in reasons[digest(line)] for slug in cases[name].expected)
+                or "no subject" in reasons[digest(line)]
+            ), name
