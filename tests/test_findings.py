@@ -418,6 +418,85 @@ def _unsafe(world):
     return world.altered("again-signed", env=env)
 
 
+def _other_home(world, name):
+    """A store of its own with the pairs `old` and, if it was rotated, `new`."""
+    env = {"CT_HOME": str(world.directory / name), "SOURCE_DATE_EPOCH": "1700000000"}
+    shutil.rmtree(env["CT_HOME"], ignore_errors=True)
+    world.run("ct", "keygen", "--no-password", "--id", "old", env=env)
+    return env
+
+
+def _rotated(world, change=lambda data: data):
+    """What somebody says who trusts `old` and is handed the rotation, changed."""
+    env = _other_home(world, "rotated")
+    world.run("ct-key", "rotate", "old", "--into", "new", "--no-password", env=env)
+    said = world.write("said", change((world.directory / "rotated/keys/old.rotation").read_bytes()))
+    shutil.rmtree(world.directory / "taker", ignore_errors=True)
+    taker = {"CT_HOME": str(world.directory / "taker")}
+    world.run("ct-key", "import", "rotated/keys/old.pub", "--trust", env=taker)
+    return world.run("ct-key", "import", "rotated/keys/new.pub", "--rotation", said, env=taker)
+
+
+def _other_signature(data):
+    """The rotation with the signatures of the two keys in each other's place."""
+    value = json.loads(data)
+    one, two = value["signatures"]
+    value["signatures"] = [one | {"sig": two["sig"]}, two | {"sig": one["sig"]}]
+    return jsonic.canonical(value) + b"\n"
+
+
+def _expiring(world, date):
+    env = _other_home(world, "expiring")
+    world.run("ct-key", "expires", "old", date, env=env)
+    return world.run("ct-sign", data=world.opened(), env=env)
+
+
+def _superseded(world):
+    env = _other_home(world, "superseded")
+    world.run("ct-key", "rotate", "old", "--into", "new", "--no-password", env=env)
+    return world.run("ct-sign", "-k", "old", data=world.opened(), env=env)
+
+
+def _twice(world):
+    env = _other_home(world, "twice")
+    world.run("ct-key", "rotate", "old", "--into", "new", "--no-password", env=env)
+    return world.run("ct-key", "rotate", "old", "--into", "newer", "--no-password", env=env)
+
+
+def _vouched(world, kind):
+    """An import that a signature of GnuPG's is to vouch for: none, a false one, one by a stranger."""
+    home = world.directory / f"gnupg-{kind}"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(mode=0o700)
+    gpg = ("gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback")
+    for name in ("alice", "bob"):
+        world.run(*gpg, "--quick-generate-key", name, "ed25519", "sign", "never")
+    data = world.store_file("keys/one.pub")
+    signed = world.run(*gpg, "-u", "bob" if kind == "stranger" else "alice", "-b", data=data + b"x" * (kind == "false")).stdout
+    files = (
+        world.write("signature", b"x" if kind == "none" else signed),
+        world.write("ring", world.run(*gpg, "--export", "alice").stdout),
+    )
+    world.run("gpgconf", "--homedir", str(home), "--kill", "all")
+    env = {"CT_HOME": str(world.directory / "vouched")}
+    return world.run("ct-key", "import", "store/keys/one.pub", "--gpg-signature", files[0], "--keyring", files[1], env=env)
+
+
+fixture("rotation-malformed", lambda w: _rotated(w, lambda data: data + b"x"), "not one line")
+fixture("rotation-invalid", lambda w: _rotated(w, _other_signature), "does not verify")
+fixture("key-rotated", _twice, "was rotated into new already")
+fixture("signing-key-expired", lambda w: _expiring(w, "2023-11-13"))
+fixture("key-expiring", lambda w: _expiring(w, "2023-11-20"), "old expires 2023-11-20, in 6 days")
+fixture("key-superseded", _superseded, "old was rotated into new")
+fixture("vouch-malformed", lambda w: _vouched(w, "none"), "is not a detached OpenPGP signature")
+fixture("vouch-invalid", lambda w: _vouched(w, "false"), "is not over this key file")
+fixture("vouch-untrusted", lambda w: _vouched(w, "stranger"), "not in the keyring")
+fixture("key-unreachable", lambda w: w.run("ct-key", "import", "https://127.0.0.1:1/x", "--id", "x"), "no connection")
+fixture(
+    "fingerprint-mismatch",
+    lambda w: w.run("ct-key", "import", "store/keys/one.pub", "--fingerprint", "SHA256:" + "0" * 64),
+    "not the key whose fingerprint was given",
+)
 fixture("no-signing-key", lambda w: w.run("ct-sign", env={"CT_HOME": "/nowhere"}))
 fixture("key-not-found", lambda w: w.run("ct-sign", "-k", "nobody"))
 fixture("key-locked", lambda w: w.run("ct-sign", "-k", _locked(w), "--passphrase-file", _secret(w, "wrong", "wrong\n")))

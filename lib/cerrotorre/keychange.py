@@ -66,9 +66,13 @@ def _remove(path: str) -> bool:
 def refuse_taken(key_id: str, output: str | None = None) -> None:
     """Raise Fail key-exists if an id cannot be a new pair's, in any store or in the directory `output`."""
     base = f"{keystore.directory('keys') if output is None else output}/{key_id}"
-    for path in (base + ".key", base + ".pub"):
+    for path in (base + ".pub", base + ".key"):
         if os.path.lexists(path):
-            raise Fail("key-exists", f"there is a '{path}' already", File=path)
+            fail = Fail("key-exists", f"there is a '{path}' already", File=path)
+            if path.endswith(".key"):
+                # It is never overwritten, whatever it is.
+                fail.proposing(f"if its public half was never written, as after a power failure: rm {path}")
+            raise fail
     if output is None:
         _refuse_second(key_id, [])
 

@@ -24,7 +24,7 @@ def rotatable(key_id: str, into: str | None, now: str) -> tuple[Key, str]:
         return old, into
     if old["rotated_into"]:
         raise Fail("key-rotated", f"{key_id} was rotated into {old['rotated_into']} already", File=old["path"]).proposing(
-            f"ct key rotate {old['rotated_into']}"
+            f"to rotate that one: ct key rotate {old['rotated_into']}"
         )
     keystore.check_current(old, now)
     _refuse_denied(old, now)
@@ -40,16 +40,18 @@ def rotatable(key_id: str, into: str | None, now: str) -> tuple[Key, str]:
     for key in keys:
         if key["key_id"] == into and key["rotated_into"]:
             what = f"{into} was itself rotated into {key['rotated_into']}"
-            raise Fail("key-rotated", what, File=key["path"]).proposing(f"ct key rotate {key_id} --into {key['rotated_into']}")
+            raise Fail("key-rotated", what, File=key["path"]).proposing(
+                f"into the last of them: ct key rotate {key_id} --into {key['rotated_into']}"
+            )
     return old, into
 
 
 def _next_id(key_id: str, year: str) -> str:
     """alice-2026 in 2027: alice-2027; alice: alice-2027; where that is taken, alice-2027-2."""
     plain = re.sub(r"-\d{4}(-\d{1,3})?$", "", key_id)[:54]
-    taken = {key["key_id"] for key in keystore.read_all()[0]}
+    taken = {key["key_id"] for key in keystore.read_all()[0]} | set(os.listdir(keystore.directory("keys")))
     names = (f"{plain}-{year}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
-    return next(name for name in names if name not in taken)
+    return next(name for name in names if not {name, f"{name}.key"} & taken)
 
 
 def _refuse_circle(old: Key, into: str, keys: list[Key]) -> None:
