@@ -265,7 +265,7 @@ def test_ten_thousand_files(place: Place) -> None:
         (keys / f"junk{number}.pub").write_text("junk\n")
     begun = time.monotonic()
     found = place.ask()["keys.files"]
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
     assert (len(found["details"]), found["more"]) == (1000, 9000)
     text = place.run("--quick").stdout
     assert len(text.splitlines()) < 200 and "9980 more: ct doctor --json" in text
