@@ -82,12 +82,12 @@ chmod 600 "$HOME/.config/cerro/keys/one.key"
 yes 'none of them wrote' [ ! -e e.ctp ]
 
 # Passphrases: from a file or descriptor, never from argv or an environment value.
-printf 'correct horse\n' >pass
+printf 'correct horse\n' >pass && chmod 600 pass
 is 0 'an encrypted key' ct keygen --id locked --passphrase-file pass
 has 'encrypted'
 is 0 'CT_PASSPHRASE_FILE' env CT_PASSPHRASE_FILE=pass ct sign -k locked -o e.ctp unsigned.ctp
 is 0 'which is valid' ct verify e.ctp
-printf 'wrong\n' >wrong
+printf 'wrong\n' >wrong && chmod 600 wrong
 is 0 'the passphrase of a file' ct sign --passphrase-file pass -k locked -o e1.ctp unsigned.ctp
 is 0 'the passphrase of a descriptor' sh -c 'ct sign --passphrase-fd=3 -k locked -o e2.ctp unsigned.ctp 3<pass'
 is 13 'a wrong passphrase file' ct sign --passphrase-file wrong -k locked -o f.ctp unsigned.ctp

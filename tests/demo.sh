@@ -50,7 +50,7 @@ if [ -z "$image" ]; then
 	shell_image
 	image=oci:demo-image:demo
 fi
-printf 'correct horse battery staple\n' >passphrase
+printf 'correct horse battery staple\n' >passphrase && chmod 600 passphrase
 CT_PASSPHRASE_FILE=$work/passphrase
 export CT_PASSPHRASE_FILE
 

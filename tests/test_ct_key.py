@@ -102,6 +102,7 @@ def test_keygen_without_terminal_or_passphrase(key, home):
 
 def test_passphrase_opens_what_it_sealed(key, home, tmp_path):
     (tmp_path / "pw").write_bytes(b"correct horse\n")
+    (tmp_path / "pw").chmod(0o600)
     out = key(
         "generate",
         "--json",
@@ -144,7 +145,6 @@ def test_generate_elsewhere(key, home, tmp_path):
         (["--id", ""], 64),
         (["--id", "x" * 65], 64),
         (["--suite", "CT-SIG-99"], 64),
-        (["--suite", "CT-SIG-02"], 69),
         (["--profile", "paranoid"], 64),
         (["--expires", "tomorrow"], 64),
         (["--expires", "2027-02-29"], 64),
@@ -341,7 +341,7 @@ def test_usage(key, arguments):
     known = arguments and arguments[0] != "frobnicate"
     assert out.returncode == 64 and out.stdout == b""
     assert f"usage: ct-key {arguments[0] if known else 'generate'}".encode() in out.stderr
-    assert out.stderr.count(b"ct-key ") == (1 if known else 8)
+    assert out.stderr.count(b"ct-key ") == (1 if known else 11)
 
 
 def test_help_and_manual_page_have_one_synopsis(key):

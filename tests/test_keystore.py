@@ -512,6 +512,7 @@ def test_suggested_id():
 def test_passphrase_sources(tmp_path, monkeypatch, content, expected):
     path = tmp_path / "pw"
     path.write_bytes(content)
+    path.chmod(0o600)
     assert passphrase.obtain(file=str(path)) == expected
     assert passphrase.obtain(fd=str(os.open(path, os.O_RDONLY)), file="/nonexistent") == expected
     monkeypatch.setenv("CT_PASSPHRASE_FILE", str(path))
@@ -522,6 +523,7 @@ def test_passphrase_sources(tmp_path, monkeypatch, content, expected):
 @pytest.mark.parametrize("content", [b"", b"\n", b"x" * 4097, b"x" * 9000])
 def test_passphrases_that_are_not_accepted(tmp_path, content):
     (tmp_path / "pw").write_bytes(content)
+    (tmp_path / "pw").chmod(0o600)
     assert refused(passphrase.obtain, file=str(tmp_path / "pw")) == ("passphrase-refused", 13)
 
 

@@ -1,13 +1,13 @@
 """Changes of the key store: make, import, trust, delete and choose keys (spec/keys.adoc, "The store").
 
-Whatever is written is written beside, synced, and given its name only when it is whole; nothing but keys/default and a .local
-is ever replaced. An interruption leaves no temporary file.
+Whatever is written is written beside, synced, and given its name only when it is whole; nothing but keys/default, a .local and
+(by `keyrewrap`) a .key is ever replaced. An interruption leaves no temporary file.
 """
 
 import os
 import re
 
-from cerrotorre import config, keyfile, keystore, owned, places, privatekey, suites, times
+from cerrotorre import config, keyfile, keystore, locked, owned, places, privatekey, suites, times
 from cerrotorre.commandline import Options
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
@@ -81,6 +81,11 @@ def _refuse_second(key_id: str, components: list[str]) -> None:
             raise Fail("key-exists", f"the key store has {what}: '{key['path']}'", Fingerprint=key["fingerprint"])
 
 
+def refuse_key(key: keyfile.Public) -> None:
+    """Raise Fail key-exists if a public key cannot be added: its id or a component of it is in the store."""
+    _refuse_second(key["key_id"], suites.component_fingerprints(key["suite_id"], key["publics"]))
+
+
 def wanted(options: Options, created: str) -> dict[str, Any]:
     """What `generate` is to make by the options of `ct key generate`: its arguments but for the passphrase.
 
@@ -88,12 +93,17 @@ def wanted(options: Options, created: str) -> dict[str, Any]:
     config-malformed and what `suites.components` raises.
     """
     key_id, expires, output = options.get("id"), options.get("expires"), options.get("output")
-    suite_id = options.get("suite") or config.read()["defaults"].get("suite", suites.DEFAULT)
+    suite_id = options["suite"] if "suite" in options else config.read()["defaults"].get("suite", suites.DEFAULT)
     profile = options.get("profile", "interactive")
     key_id = suggested_id(created[:4]) if key_id is None else _usable_id(key_id)
     if expires is not None:
         _check_later(expires, created)
-    suites.components(suite_id)
+    try:
+        suites.backends(suite_id)
+    except Fail as fail:
+        if "suite" not in options:
+            fail.finding["context"]["Named by"] = "[defaults] suite in config.toml"
+        raise
     if profile not in privatekey.PROFILES:
         raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
     if "no-password" in options and options.keys() & {"passphrase-fd", "passphrase-file", "profile"}:
@@ -136,17 +146,19 @@ def generate(
     *,
     created: str,
     expires: str | None = None,
-    passphrase: bytes | None,
+    passphrase: bytes | bytearray | None,
     profile: str = "interactive",
     output: str | None = None,
+    seeds: list[Any] | None = None,
 ) -> dict[str, Any]:
     """A new key pair in keys/, or in the directory `output`; the store's first pair becomes the default.
 
-    Without a passphrase (None) the private key is not encrypted. Returns {key_id, suite_id, fingerprint, created, expires,
+    Without a passphrase (None) the private key is not encrypted. `seeds` are new ones unless given. Returns {key_id, suite_id, fingerprint, created, expires,
     public_key: path, private_key: path, encrypted, default}. Raises Fail key-exists and what writing raises.
     """
-    seeds = suites.generate(suite_id)
-    publics = suites.publics(suite_id, seeds)
+    if seeds is None:
+        seeds = [locked.keep(seed) for seed in suites.generate(suite_id)]
+    publics = privatekey.publics(suite_id, seeds)
     key = {
         "key_id": key_id,
         "suite_id": suite_id,
@@ -157,8 +169,7 @@ def generate(
     if passphrase is None:
         secret = privatekey.write_plain(suite_id, seeds)
     else:
-        salt, nonce = os.urandom(privatekey.SALT_SIZE), os.urandom(privatekey.NONCE_SIZE)
-        secret = privatekey.seal(key_id, suite_id, seeds, passphrase, privatekey.PROFILES[profile], salt=salt, nonce=nonce)
+        secret = seal(key, seeds, passphrase, privatekey.PROFILES[profile])
     if output is None:
         _refuse_second(key_id, suites.component_fingerprints(suite_id, publics))
         base = f"{_open_store('keys')}/{key_id}"
@@ -176,6 +187,12 @@ def generate(
     made = {name: key[name] for name in ("key_id", "suite_id", "fingerprint", "created")}
     paths = {"public_key": base + ".pub", "private_key": base + ".key"}
     return made | {"expires": expires} | paths | {"encrypted": passphrase is not None, "default": default}
+
+
+def seal(key: dict[str, Any], seeds: list[Any], passphrase: bytes | bytearray, cost: dict[str, int]) -> bytes:
+    """The encrypted private key file of {key_id, suite_id, …}, under a new salt and nonce."""
+    salt, nonce = os.urandom(privatekey.SALT_SIZE), os.urandom(privatekey.NONCE_SIZE)
+    return privatekey.seal(key["key_id"], key["suite_id"], seeds, passphrase, cost, salt=salt, nonce=nonce)
 
 
 def _write_all(files: list[tuple[str, bytes, int]]) -> None:
@@ -199,7 +216,7 @@ def named(key: keyfile.Public, key_id: str | None) -> keyfile.Public:
 
 def add_public(key: keyfile.Public, *, trust: bool) -> str:
     """Put a public key (with its id) into trusted/ or known/; returns its path. Raises Fail key-exists and what writing raises."""
-    _refuse_second(key["key_id"], suites.component_fingerprints(key["suite_id"], key["publics"]))
+    refuse_key(key)
     path = f"{_open_store('trusted' if trust else 'known')}/{key['key_id']}.pub"
     write_file(path, keyfile.write_public(key), 0o644)
     return path
@@ -218,6 +235,8 @@ def trust(key_id: str) -> Key:
     new, old = f"{_open_store('trusted')}/{key_id}", key["path"].removesuffix(".pub")
     facts = {name: key[name] for name in ("expires", "rotated_into", "note") if key[name]}
     files = [(new + ".local", keyfile.write_local(facts), 0o644)] if facts else []
+    if os.path.lexists(old + ".rotation"):
+        files.append((new + ".rotation", keystore.read_file(old + ".rotation"), 0o644))
     _write_all([*files, (new + ".pub", keyfile.write_public(key), 0o644)])
     delete_files(old)
     return key
@@ -225,7 +244,7 @@ def trust(key_id: str) -> Key:
 
 def delete_files(base: str) -> None:
     """Remove a key's files, the secret one first."""
-    for suffix in (".key", ".pub", ".local"):
+    for suffix in (".key", ".pub", ".local", ".rotation"):
         _remove(base + suffix)
     sync_directory(os.path.dirname(base))
 
@@ -257,3 +276,16 @@ def set_default(key_id: str) -> None:
     if key["origin"] != "keys" or not key["private"]:
         raise Fail("key-not-found", f"{key_id} is not a key pair of yours", File=key["path"])
     write_file(os.path.dirname(key["path"]) + "/default", f"{key_id}\n".encode("ascii"), 0o644, replace=True)
+
+
+def set_local(key: Key, facts: dict[str, str | None]) -> None:
+    """Change local facts of a key of the user's (keyfile.write_local); the others stay. Raises Fail key-not-found for the host's."""
+    if key["origin"] == "host":
+        raise Fail("key-not-found", f"{key['key_id']} is the host's; only its administrator changes what is known of it")
+    known = {name: key[name] for name in ("expires", "rotated_into", "note")} | facts
+    path = key["path"].removesuffix(".pub") + ".local"
+    data = keyfile.write_local({name: text for name, text in known.items() if text})
+    if data:
+        write_file(path, data, 0o644, replace=True)
+    elif _remove(path):
+        sync_directory(os.path.dirname(path))

@@ -26,6 +26,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def is_fingerprint(text: str) -> bool:
+    """Whether this is SHA256: and 64 lowercase hexadecimal digits."""
+    return re.fullmatch("SHA256:[0-9a-f]{64}", text) is not None
+
+
 def pem(label: str, der: bytes) -> str:
     """Textual encoding of RFC 7468: lines of 64 characters, LF."""
     text = b64.encode(der)

@@ -7,7 +7,7 @@ trusted keys are in <sysconfdir>/cerro/trusted. This module reads; `keychange` w
 import os
 from collections.abc import Callable
 
-from cerrotorre import keyfile, owned, places, suites
+from cerrotorre import keyfile, owned, places, suites, times
 from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.typed import Any
 
@@ -16,7 +16,21 @@ from cerrotorre.typed import Any
 #  "private": bool (a .key lies beside it), "path": str (of the .pub)}
 Key = dict[str, Any]
 
+DAY = 86400
+# How long before a key's expiry people are told of it, in seconds.
+SOON = 30 * DAY
+
 ORIGINS = ("keys", "trusted", "known", "host")
+
+
+def _ml_dsa() -> Any:
+    from cerrotorre import liboqs
+
+    return liboqs.chosen()
+
+
+# Keys are used through their store, which is configured where config.toml lies.
+suites.ml_dsa_by(_ml_dsa)
 
 
 def directory(origin: str) -> str:
@@ -148,13 +162,21 @@ def find(key_id: str) -> Key:
     raise Fail("key-not-found", f"the key store holds no key {key_id[:80]!r}")
 
 
-def signing_key(key_id: str | None, passphrase: Callable[[], bytes]) -> dict[str, Any]:
-    """A key pair, opened: {key_id, suite_id, fingerprint, components, expires, publics, seeds}.
+def signing_key(key_id: str | None, passphrase: Callable[[], bytes | bytearray]) -> dict[str, Any]:
+    """A key pair, opened: {key_id, suite_id, fingerprint, components, expires, rotated_into, publics, seeds}.
 
     `key_id` is an id in keys/, a path with a `/` in it to a private key file with its .pub beside it, or None for the default
-    key. `passphrase` is asked only if the file is encrypted. Raises Fail no-signing-key, key-not-found, key-locked,
-    store-unsafe, key-malformed, and what `passphrase` raises.
+    key. `passphrase` is asked only if the file is encrypted, and overwritten then. Raises Fail no-signing-key, key-not-found,
+    key-locked, store-unsafe, key-malformed, and what `passphrase` raises.
     """
+    key, private, path = pair(key_id)
+    seeds = opened(key, private, path, passphrase)
+    names = ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
+    return {name: key[name] for name in names} | {"seeds": seeds}
+
+
+def pair(key_id: str | None) -> tuple[Key, dict[str, Any], str]:
+    """(the public key, the private one parsed, its path) of a pair, named as for `signing_key`; nothing is opened yet."""
     from cerrotorre import privatekey
 
     if key_id is not None and "/" in key_id:
@@ -171,11 +193,65 @@ def signing_key(key_id: str | None, passphrase: Callable[[], bytes]) -> dict[str
     claims = {name: private[name] for name in ("key_id", "suite_id", "fingerprint") if name in private}
     if any(key[name] != its for name, its in claims.items()):
         raise Fail("key-locked", f"'{path}' is the private half of another key than the .pub beside it", File=path)
-    seeds = privatekey.open_seeds(private, passphrase()) if private["encrypted"] else private["seeds"]
-    if suites.publics(key["suite_id"], seeds) != key["publics"]:
+    return key, private, path
+
+
+def opened(key: Key, private: dict[str, Any], path: str, passphrase: Callable[[], bytes | bytearray]) -> list[Any]:
+    """The seeds of what `pair` gave, in locked memory. Raises Fail key-locked, and what `passphrase` raises."""
+    from cerrotorre import locked, privatekey
+
+    seeds = private.get("seeds")
+    if seeds is None:
+        typed = passphrase()
+        try:
+            seeds = privatekey.open_seeds(private, typed)
+        finally:
+            if isinstance(typed, bytearray):
+                locked.wipe(typed)
+    if privatekey.publics(key["suite_id"], seeds) != key["publics"]:
         raise Fail("key-locked", f"'{path}' is not the private half of the .pub beside it", File=path)
-    return {name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "publics")} | {
-        "seeds": seeds
+    return list(seeds)
+
+
+def check_current(key: Key, signed_at: str) -> list[Finding]:
+    """Notes on a key that is to sign at that time: it expires within SOON, or was rotated. Raises Fail signing-key-expired."""
+    notes = []
+    expires, into = key["expires"], key.get("rotated_into")
+    left = None if expires is None else times.epoch(expires, end_of_day=True) - times.epoch(signed_at)
+    if left is not None and left < 0:
+        raise Fail(
+            "signing-key-expired", f"{key['key_id']} expired {expires}", Signer=key["key_id"], Fingerprint=key["fingerprint"]
+        ).proposing(f"ct key expires {key['key_id']} DATE, if it may go on", "ct sign FILE -k ANOTHER")
+    if left is not None and left <= SOON and not into:
+        days = f"in {left // DAY} days" if left >= 2 * DAY else "within two days"
+        notes.append(finding("key-expiring", f"{key['key_id']} expires {expires}, {days}", Signer=key["key_id"]))
+    if into:
+        notes.append(finding("key-superseded", f"{key['key_id']} was rotated into {into}", Signer=key["key_id"]))
+    return notes
+
+
+def public_key(key_id: str | None) -> dict[str, Any]:
+    """As signing_key, without seeds: a key whose private half is elsewhere, so that only its .pub is needed.
+
+    `key_id` is an id in keys/ or a trusted directory, a path with a `/` in it to a .pub, or None for the default key.
+    Raises Fail no-signing-key, key-not-found, store-unsafe, key-malformed.
+    """
+    if key_id is not None and "/" in key_id:
+        if not key_id.endswith(".pub"):
+            raise Fail("key-not-found", f"'{key_id}' is no public key file NAME.pub, which --exec needs", File=key_id)
+        where, name = os.path.split(key_id.removesuffix(".pub"))
+        key = read_key(where, name, frozenset({f"{name}.local"} if os.path.lexists(f"{where}/{name}.local") else ()))
+    else:
+        key_id = default_id() if key_id is None else key_id
+        if key_id is None:
+            raise Fail("no-signing-key")
+        key = find(key_id)
+        if not key["trusted"]:
+            raise Fail(
+                "key-not-found", f"{key_id} is only known by name, and no signature by it would count", File=key["path"]
+            ).proposing(f"ct key trust {key_id}")
+    return {
+        name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
     }
 
 

@@ -30,7 +30,7 @@ def check_directory(path: str) -> bool:
         raise Fail("file-unreadable", f"'{path}': {error.strerror}", Directory=path) from None
     if not stat.S_ISDIR(found.st_mode):
         raise Fail("file-unreadable", f"'{path}' is not a directory", Directory=path)
-    _check_owner(path, found)
+    check_owner(path, found)
     return True
 
 
@@ -54,7 +54,7 @@ def read(path: str, limit: int, *, guarded: bool = True, forbidden: int = 0o022)
         if not stat.S_ISREG(found.st_mode):
             raise Fail("not-a-file", f"'{path}' is not a regular file", File=path)
         if guarded:
-            _check_owner(path, found, forbidden)
+            check_owner(path, found, forbidden)
         data = b""
         while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
             data += more
@@ -112,7 +112,8 @@ def _check_way(path: str) -> None:
             raise Fail("store-unsafe", what, File=entry).proposing(_command("ls -ld", entry))
 
 
-def _check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
+def check_owner(path: str, found: os.stat_result, forbidden: int = 0o022) -> None:
+    """Raise Fail store-unsafe if it belongs to another than the user or root, or others have a right that is `forbidden`."""
     if found.st_uid not in (0, os.geteuid()):
         what = f"'{path}' belongs to another user (uid {found.st_uid})"
         raise Fail("store-unsafe", what, File=path).proposing(_command("ls -ld", path))

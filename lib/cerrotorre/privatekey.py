@@ -3,7 +3,7 @@
 Bytes to values and back; salt, nonce and seeds come from the caller. There is no stored verifier: the AEAD tag is the check.
 """
 
-from cerrotorre import keyfile, suites
+from cerrotorre import keyfile, locked, suites
 from cerrotorre.errors import Fail
 from cerrotorre.typed import Any
 
@@ -13,6 +13,7 @@ SALT_SIZE, NONCE_SIZE, TAG_SIZE = 16, 24, 16
 _AEAD = "xchacha20-poly1305-ietf"
 _KDF = {"name": "argon2id", "version": 19}
 
+DEFAULT = "interactive"
 # Argon2id: t passes over m KiB in p lanes. 128, 256 and 512 MiB.
 PROFILES = {
     "interactive": {"t": 3, "m": 128 << 10, "p": 1},
@@ -22,12 +23,19 @@ PROFILES = {
 # Below, guessing is cheap; above, a file could exhaust the memory of whoever opens it.
 BOUNDS = {"t": (2, 10), "m": (64 << 10, 1 << 20), "p": (1, 8)}
 
-# RFC 8410 §7: version 0, AlgorithmIdentifier, OCTET STRING around CurvePrivateKey, no attributes, no public key.
-_PKCS8 = {"ed25519": bytes.fromhex("302e020100300506032b657004220420")}
+# Version 0, AlgorithmIdentifier, OCTET STRING around the private key, no attributes, no public key. RFC 8410 §7: an OCTET STRING;
+# RFC 9881 §6: the choice `seed [0] OCTET STRING`.
+_PKCS8 = {
+    "ed25519": bytes.fromhex("302e020100300506032b657004220420"),
+    "ed448": bytes.fromhex("3047020100300506032b6571043b0439"),
+    "ml-dsa-65": bytes.fromhex("3034020100300b060960864801650304031204228020"),
+    "ml-dsa-87": bytes.fromhex("3034020100300b060960864801650304031304228020"),
+}
 
 # {"encrypted": True, "key_id", "suite_id", "fingerprint", "kdf", "nonce", "ciphertext", "associated": bytes}
 # or {"encrypted": False, "suite_id", "seeds": [bytes]}
 Private = dict[str, Any]
+Seed = bytes | bytearray
 
 
 def _check_cost(cost: dict[str, Any]) -> None:
@@ -36,18 +44,29 @@ def _check_cost(cost: dict[str, Any]) -> None:
             raise Fail("key-malformed", f"argon2id {name}={str(cost.get(name))[:24]} is outside {low} to {high}")
 
 
-def _derive(passphrase: bytes, kdf: dict[str, Any]) -> bytes:
-    from argon2.exceptions import HashingError
-    from argon2.low_level import Type, hash_secret_raw
+def _derive(passphrase: bytes | bytearray, kdf: dict[str, Any]) -> bytearray:
+    """32 bytes in locked memory. The context of the C library is filled in here since its other functions copy the passphrase."""
+    from argon2.low_level import Type, core, error_to_str, ffi
 
-    try:
-        return hash_secret_raw(passphrase, kdf["salt"], kdf["t"], kdf["m"], kdf["p"], 32, Type.ID, kdf["version"])
-    except HashingError as error:
-        raise Fail("key-locked", f"argon2id with {kdf['m'] >> 10} MiB: {error}") from None
+    key = locked.new(32)
+    out, pwd, salt = (ffi.from_buffer("uint8_t[]", buffer) for buffer in (key, passphrase, kdf["salt"]))
+    cost = {"t_cost": kdf["t"], "m_cost": kdf["m"], "lanes": kdf["p"], "threads": kdf["p"], "version": kdf["version"]}
+    texts = {"out": out, "outlen": 32, "pwd": pwd, "pwdlen": len(passphrase), "salt": salt, "saltlen": len(kdf["salt"])}
+    failed = core(ffi.new("argon2_context *", texts | cost), Type.ID.value)
+    if failed:
+        raise Fail("key-locked", f"argon2id with {kdf['m'] >> 10} MiB: {error_to_str(failed)}")
+    return key
 
 
 def seal(
-    key_id: str, suite_id: str, seeds: list[bytes], passphrase: bytes, cost: dict[str, int], *, salt: bytes, nonce: bytes
+    key_id: str,
+    suite_id: str,
+    seeds: list[Seed],
+    passphrase: bytes | bytearray,
+    cost: dict[str, int],
+    *,
+    salt: bytes,
+    nonce: bytes,
 ) -> bytes:
     """The bytes of an encrypted .key. `cost` is one of PROFILES, or within BOUNDS.
 
@@ -66,19 +85,28 @@ def seal(
         "version": VERSION,
         "key_id": key_id,
         "suite": suite_id,
-        "fingerprint": suites.fingerprint(suite_id, suites.publics(suite_id, seeds)),
+        "fingerprint": suites.fingerprint(suite_id, publics(suite_id, seeds)),
         "kdf": kdf,
         "aead": _AEAD,
         "nonce": nonce,
     }
     associated = dumps(value, canonical=True)
-    value["ciphertext"] = crypto_aead_xchacha20poly1305_ietf_encrypt(
-        b"".join(seeds), associated, nonce, _derive(passphrase, kdf)
+    key, plain = _derive(passphrase, kdf), bytearray().join(seeds)
+    value["ciphertext"] = locked.lend(
+        [plain, key],
+        lambda secrets: crypto_aead_xchacha20poly1305_ietf_encrypt(secrets[0], associated, nonce, secrets[1]),
     )
+    locked.wipe(key, plain)
     return keyfile.pem(LABEL, dumps(value, canonical=True)).encode("ascii")
 
 
-def write_plain(suite_id: str, seeds: list[bytes]) -> bytes:
+def publics(suite_id: str, seeds: list[Seed]) -> list[bytes]:
+    """The public keys of seeds in locked memory."""
+    made: list[bytes] = locked.lend(seeds, lambda copies: suites.publics(suite_id, copies))
+    return made
+
+
+def write_plain(suite_id: str, seeds: list[Seed]) -> bytes:
     """The bytes of an unencrypted .key: one PKCS#8 PEM block per component, as OpenSSL reads it."""
     pairs = zip(suites.components(suite_id), seeds, strict=True)
     return "".join(keyfile.pem("PRIVATE KEY", _PKCS8[algorithm] + seed) for algorithm, seed in pairs).encode("ascii")
@@ -99,7 +127,7 @@ def parse(data: bytes) -> Private:
         suite_id = suites.suite_of([algorithm for algorithm, _ in pairs])
     except Fail as fail:
         raise Fail("key-malformed", str(fail)) from None
-    return {"encrypted": False, "suite_id": suite_id, "seeds": [seed for _, seed in pairs]}
+    return {"encrypted": False, "suite_id": suite_id, "seeds": [locked.keep(seed) for _, seed in pairs]}
 
 
 def _from_pkcs8(der: bytes) -> tuple[str, bytes]:
@@ -159,21 +187,28 @@ def _check_members(value: dict[Any, Any], kinds: dict[str, type], where: str) ->
         raise Fail("key-malformed", f"{where} has not exactly the members {', '.join(kinds)} of their types")
 
 
-def open_seeds(private: Private, passphrase: bytes) -> list[bytes]:
-    """The seeds of a parsed encrypted key, one per component. Raises Fail key-locked."""
+def open_seeds(private: Private, passphrase: bytes | bytearray) -> list[Seed]:
+    """The seeds of a parsed encrypted key, one per component, in locked memory. Raises Fail key-locked."""
     from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
     from nacl.exceptions import CryptoError
 
     key = _derive(passphrase, private["kdf"])
+    sealed, associated, nonce = private["ciphertext"], private["associated"], private["nonce"]
     try:
-        plain = crypto_aead_xchacha20poly1305_ietf_decrypt(private["ciphertext"], private["associated"], private["nonce"], key)
+        plain = locked.lend(
+            [key], lambda secrets: crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, associated, nonce, secrets[0])
+        )
     except CryptoError:
         raise Fail("key-locked", "the passphrase is wrong, or the file was altered", Key=private["key_id"]) from None
-    seeds = []
+    finally:
+        locked.wipe(key)
+    seeds: list[Seed] = []
+    at = 0
     for algorithm in suites.components(private["suite_id"]):
-        seeds.append(plain[: suites.SEED_SIZE[algorithm]])
-        plain = plain[suites.SEED_SIZE[algorithm] :]
+        seeds.append(locked.keep(plain, at, at + suites.SEED_SIZE[algorithm]))
+        at += suites.SEED_SIZE[algorithm]
+    locked.wipe(plain)
     # AEAD tags do not commit to a key: without this a file could open to other seeds under another passphrase.
-    if suites.fingerprint(private["suite_id"], suites.publics(private["suite_id"], seeds)) != private["fingerprint"]:
+    if suites.fingerprint(private["suite_id"], publics(private["suite_id"], seeds)) != private["fingerprint"]:
         raise Fail("key-locked", "the seeds are not those of the fingerprint in the file", Key=private["key_id"])
     return seeds

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
+from cerrotorre import locked
 from cerrotorre.typed import Any
 
 MARKS = {"ok": "✓", "x": "✗", "~": "~", "+": "+", "-": "-", "->": "→"}
@@ -34,13 +35,22 @@ def foreground(fd: int) -> bool:
         return True
 
 
-def ask(prompt: str, *, hidden: bool = False) -> bytes | None:
+def ask(prompt: str) -> bytes | None:
     """One line typed at the controlling terminal, without its newline; None if there is no terminal.
 
-    `hidden` turns echo off meanwhile, and whatever signal ends or stops the process turns it on again first. At most LIMIT
-    bytes are taken. Raises KeyboardInterrupt for the signals that end, and for an end instead of an answer: Enter may mean
-    yes, but a terminal that is gone does not.
+    At most LIMIT bytes are taken. Raises KeyboardInterrupt for the signals that end, and for an end instead of an answer: Enter
+    may mean yes, but a terminal that is gone does not.
     """
+    line = _ask(prompt, False)
+    return None if line is None else bytes(line)
+
+
+def ask_hidden(prompt: str) -> bytearray | None:
+    """As `ask`, with echo off meanwhile, which whatever signal ends or stops the process turns on again first; in locked memory."""
+    return _ask(prompt, True)
+
+
+def _ask(prompt: str, hidden: bool) -> bytearray | None:
     try:
         fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -67,23 +77,29 @@ def ask(prompt: str, *, hidden: bool = False) -> bytes | None:
                 termios.tcsetattr(fd, termios.TCSAFLUSH if foreground(fd) else termios.TCSADRAIN, before)
                 signal.signal(signal.SIGTTOU, stopping)
 
-        line = b""
+        line, size = locked.new(LIMIT + 1), 0
         with _Signals(restore, begin):
             try:
                 begin()
-                while not line.endswith(b"\n") and len(line) <= LIMIT and (more := os.read(fd, LIMIT)):
-                    line += more
-                if not line:
+                while (
+                    line[max(size - 1, 0) : size] != b"\n"
+                    and size < len(line)
+                    and (more := os.readv(fd, [memoryview(line)[size:]]))
+                ):
+                    size += more
+                if not size:
                     raise KeyboardInterrupt
             finally:
                 try:
                     restore()
                     # After an interrupt a shell's prompt may stand on the line already.
-                    if (hidden or not line) and foreground(fd):
+                    if (hidden or not size) and foreground(fd):
                         os.write(fd, b"\n")
                 except (termios.error, OSError):
                     pass
-        return line.removesuffix(b"\n")
+        typed = locked.keep(line, 0, size - (line[size - 1] == ord("\n")))
+        locked.wipe(line)
+        return typed
     except (termios.error, OSError):
         return None
     finally:

@@ -1,0 +1,133 @@
+"""A key file vouched for by an OpenPGP signature that a keyring of the user's trusts already (spec/keys.adoc, "Importing").
+
+GnuPG judges, by python-gnupg, in a home of its own that is made for this and removed: no configuration, no other keys, no network.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from cerrotorre import owned
+from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
+
+MAX_SIGNATURE, MAX_KEYRING = 64 << 10, 16 << 20
+# RFC 9580 §9.5: SHA2-256, 384, 512, SHA3-256 and 512. GnuPG still takes SHA-1 of data, for which collisions are made.
+_HASHES = frozenset({"8", "9", "10", "12", "14"})
+# What GnuPG says of a signature that does not count (doc/DETAILS), in words.
+_REFUSED = {
+    "EXPSIG": "the signature has expired",
+    "EXPKEYSIG": "the key that signed has expired",
+    "REVKEYSIG": "the key that signed was revoked",
+    "ERRSIG": "a key that is not in the keyring, or an algorithm that GnuPG does not know",
+}
+_OPTIONS = [
+    "--no-options",
+    "--no-autostart",
+    "--disable-dirmngr",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--no-auto-check-trustdb",
+    # Being in the keyring that was named is what trust means here.
+    "--trust-model=always",
+]
+
+
+def check(data: bytes, signature: str, keyring: str, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Who vouches for the bytes: {"fingerprint": the primary key's, "user": its first name, a claim of whoever made it}.
+
+    As with a bundle's signatures, those of strangers do nothing, one good one is enough, and one that a key of the keyring did not
+    make but should have refuses all. Raises Fail vouch-malformed, vouch-invalid, vouch-untrusted, tool-missing, store-unsafe,
+    file-unreadable.
+    """
+    env = os.environ if env is None else env
+    program = shutil.which("gpg", path=env.get("PATH"))
+    if program is None:
+        raise Fail("tool-missing", "gpg (GnuPG) is not installed", Program="gpg")
+    said = _bytes(signature, MAX_SIGNATURE, guarded=False)
+    # Who can write it decides who is trusted.
+    keys = _bytes(keyring, MAX_KEYRING, guarded=True)
+    home = _directory(env)
+    try:
+        return _judge(_gpg(program, home, said, keys, data), signature, keyring)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _bytes(path: str, limit: int, *, guarded: bool) -> bytes:
+    data = owned.read(path, limit, guarded=guarded)
+    if data is None:
+        raise Fail("file-unreadable", f"there is no '{path}'", File=path)
+    if len(data) > limit:
+        raise Fail("vouch-malformed", f"'{path}' is longer than {limit} bytes", File=path)
+    return data
+
+
+def _directory(env: Mapping[str, str]) -> str:
+    place = env.get("TMPDIR") or "/tmp"  # noqa: S108 - what is made in it is private, and its name is not to be guessed
+    made = os.path.join(place, f"cerro-torre-{os.urandom(12).hex()}")
+    try:
+        os.mkdir(made, 0o700)
+    except OSError as error:
+        raise Fail("file-unwritable", f"'{made}': {error.strerror}", Directory=made) from None
+    return made
+
+
+def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) -> tuple[int, list[tuple[str, str]]]:
+    """(how many keys the keyring gave, what GnuPG said of each signature: [(keyword, value)])."""
+    import gnupg
+
+    class Heard(gnupg.Verify):  # type: ignore[misc]
+        """Every status line: what python-gnupg keeps is of one signature only."""
+
+        def __init__(self, gpg: Any) -> None:
+            super().__init__(gpg)
+            self.heard: list[tuple[str, str]] = []
+
+        def handle_status(self, key: str, value: str) -> None:
+            self.heard.append((key, value))
+
+    path = os.path.join(home, "signature")
+    with open(path, "xb") as file:
+        file.write(signature)
+    gpg = gnupg.GPG(gpgbinary=program, gnupghome=home, options=_OPTIONS)
+    gpg.result_map = {**gpg.result_map, "verify": Heard}
+    imported = gpg.import_keys(keys)
+    return imported.count or 0, gpg.verify_data(path, data).heard
+
+
+def _judge(found: tuple[int, list[tuple[str, str]]], signature: str, keyring: str) -> dict[str, str]:
+    count, heard = found
+    files = {"Signature": signature, "Keyring": keyring}
+    if not count:
+        raise Fail("vouch-malformed", f"'{keyring}' holds no OpenPGP public key", **files)
+    good: list[dict[str, str]] = []
+    reasons: list[str] = []
+    user = None
+    for keyword, value in heard:
+        words = value.split(" ")
+        if keyword == "BADSIG":
+            raise Fail("vouch-invalid", f"the signature by {_name(value)} is not over this key file", **files)
+        if keyword == "NEWSIG":
+            user = None
+        elif keyword == "GOODSIG":
+            user = _name(value)
+        elif keyword in _REFUSED:
+            user = None
+            reasons.append(f"{_REFUSED[keyword]} ({words[0]})")
+        elif keyword == "VALIDSIG" and user is not None:
+            if len(words) < 10 or words[7] not in _HASHES:
+                reasons.append(f"the signature by {user} rests on a hash that is not safe any more")
+            else:
+                good.append({"fingerprint": words[9], "user": user})
+            user = None
+    if good:
+        return good[0]
+    if not any(keyword in _REFUSED or keyword in ("GOODSIG", "VALIDSIG") for keyword, _ in heard):
+        raise Fail("vouch-malformed", f"'{signature}' is not a detached OpenPGP signature", **files)
+    raise Fail("vouch-untrusted", "; ".join(dict.fromkeys(reasons)), **files)
+
+
+def _name(value: str) -> str:
+    # After the key's id comes a user id, percent-escaped where it would break the line.
+    return value.partition(" ")[2].encode("latin-1", "replace").decode("utf-8", "replace")[:200]
