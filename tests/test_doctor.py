@@ -265,7 +265,7 @@ def test_ten_thousand_files(place: Place) -> None:
         (keys / f"junk{number}.pub").write_text("junk\n")
     begun = time.monotonic()
     found = place.ask()["keys.files"]
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
     assert (len(found["details"]), found["more"]) == (1000, 9000)
     text = place.run("--quick").stdout
     assert len(text.splitlines()) < 200 and "9980 more: ct doctor --json" in text
@@ -448,7 +448,7 @@ def test_programs_that_are_missing(place: Place) -> None:
     empty.mkdir(mode=0o755)
     made = run(BIN / "ct-doctor", "--quick", "--json", env=place.env | {"PATH": str(empty)})
     said = {one["check"]: one for one in map(json.loads, made.stdout.splitlines())}
-    for name in ("programs.skopeo", "programs.runtime", "programs.credentials", "installation.man"):
+    for name in ("programs.skopeo", "programs.gpg", "programs.runtime", "programs.credentials", "installation.man"):
         assert said[name]["status"] == "warn", said[name]
     assert "from a registry" in said["programs.skopeo"]["details"][0]["said"]
     assert said["programs.path"]["status"] == "pass"

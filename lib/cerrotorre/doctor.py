@@ -57,6 +57,7 @@ CHECKS = (
     Check("crypto.argon2", "no", doctorcrypto.argon2, "opening an encrypted key takes a reasonable time and has the memory it needs"),
     Check("programs.path", "yes", doctorprograms.path, "PATH leads to programs that nobody else chooses"),
     Check("programs.skopeo", "yes", doctorprograms.skopeo, "skopeo is installed, which fetches images from registries"),
+    Check("programs.gpg", "yes", doctorprograms.gpg, "gpg is installed, which checks OpenPGP signatures on keys"),
     Check("programs.runtime", "yes", doctorprograms.runtime, "the runtime that the settings name is installed"),
     Check("programs.credentials", "yes", doctorprograms.helpers, "the credential helpers that container tools name are installed"),
     Check("settings.home", "yes", doctorsettings.home, "it is known where configuration and data lie"),

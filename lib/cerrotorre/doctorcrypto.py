@@ -76,24 +76,7 @@ def _algorithm(algorithm: str, setup: Setup, say: Diagnosis) -> str:
         say.fail(f"{algorithm}: a forged signature verifies")
     if say.status != "pass":
         say.details[-1]["try"].append("ct -V")
-    return f"{'works' if say.status == 'pass' else 'BROKEN'}: {_backend(algorithm, asked)}{chosen}"
-
-
-def _backend(algorithm: str, liboqs: bool) -> str:
-    """What makes and checks these signatures, with its version."""
-    if algorithm == "ed25519":
-        import nacl
-
-        return f"libsodium, by PyNaCl {nacl.__version__}"
-    if liboqs:
-        return "liboqs"
-    return f"pyca/cryptography {_version('cryptography')}"
-
-
-def _version(package: str) -> str:
-    import sys
-
-    return str(getattr(sys.modules.get(package), "__version__", "of an unknown version"))
+    return f"{'works' if say.status == 'pass' else 'BROKEN'}: {suites.backends(suite_id)[at]}{chosen}"
 
 
 def liboqs(setup: Setup, say: Diagnosis) -> str:

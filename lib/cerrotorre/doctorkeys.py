@@ -12,8 +12,6 @@ from cerrotorre.errors import Fail
 from cerrotorre.keyreport import short
 from cerrotorre.keystore import Key
 
-# Seconds before a key's expiry from which on it is worth a word.
-SOON = 30 * 86400
 # Seconds that a hidden file must have been left alone to be a leftover: somebody may be writing it.
 LEFT = 3600
 # What newfile.NewFile calls a file that is not whole yet.
@@ -168,16 +166,20 @@ def default(setup: Setup, say: Diagnosis) -> str:
 
 
 def expiry(setup: Setup, say: Diagnosis) -> str:
-    """Own and trusted keys that have expired, or will within SOON; of those that were rotated nothing."""
+    """Own and trusted keys that have expired, or will within keystore.SOON; of those that were rotated nothing."""
     limited = [key for key in _usable() if key["trusted"] and key["expires"]]
     for key in limited:
         left = keyfile.check_expiry(key["expires"]) - setup.now
-        if left > SOON or key["rotated_into"]:
+        if left > keystore.SOON or key["rotated_into"]:
             continue
-        when = f"expired {key['expires']}" if left < 0 else f"expires {key['expires']}, in {counted(left // 86400, 'day')}"
+        when = (
+            f"expired {key['expires']}" if left < 0 else f"expires {key['expires']}, in {counted(left // keystore.DAY, 'day')}"
+        )
         if key["origin"] == "keys" and key["private"]:
             say.warn(
-                f"your key {key['key_id']} {when}: make its successor", "ct keygen", finding="key-expired" if left < 0 else None
+                f"your key {key['key_id']} {when}: make its successor",
+                "ct keygen" if left < 0 else f"ct key rotate {key['key_id']}",
+                finding="key-expired" if left < 0 else None,
             )
         else:
             said = f"the trusted key {key['key_id']} {when}: ask its owner for the next"

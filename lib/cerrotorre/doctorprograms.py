@@ -73,6 +73,10 @@ def skopeo(setup: Setup, say: Diagnosis) -> str:
     return _program("skopeo", setup, say, without)
 
 
+def gpg(setup: Setup, say: Diagnosis) -> str:
+    return _program("gpg", setup, say, "without it ct key import --gpg-signature cannot be used")
+
+
 def runtime(setup: Setup, say: Diagnosis) -> str:
     name = setup.setting("defaults", "runtime")
     return "none is configured" if name is None else _program(name, setup, say, "[defaults] runtime names it")

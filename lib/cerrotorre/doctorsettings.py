@@ -2,7 +2,7 @@
 
 import os
 
-from cerrotorre import config, jsonic, keystore, places, policycheck, policyfile, policyread
+from cerrotorre import config, configshow, jsonic, keystore, places, policycheck, policyfile, policyread
 from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.doctorsetup import Setup, command
 from cerrotorre.errors import Fail
@@ -27,7 +27,10 @@ def settings(setup: Setup, say: Diagnosis) -> str:
     if held is None:
         return f"no {short(where)}, so every setting has its default"
     found = config.wrong(where, held)
-    for made in found or config.check_named(where, config.parsed(where, held)):
+    if not found:
+        document = config.parsed(where, held)
+        found = config.check_named(where, document) + configshow.doubts(document)
+    for made in found:
         # A note fails nothing yet.
         add = say.fail if made["status"] else say.warn
         add(str(made.get("detail", made["summary"])), "ct config check", finding=made["finding"])
