@@ -47,7 +47,7 @@ OFFERED: list[tuple[str, set[str]]] = [
     ("ct help verify ", set()),
     ("ct nonsense ", set()),
     ("ct verify --e", {"--expect"}),
-    ("ct verify -", {"-v", "--all", "--json", "--policy", "--expect", "--at", "--record", "--help", "--color=", "--format="}),
+    ("ct verify -", {"-v", "--all", "--json", "--policy", "--record", "--expect", "--at", "--help", "--color=", "--format="}),
     ("ct config set out", {"output.format", "output.color"}),
     ("ct explain --format=j", {"--format=json"}),
     ("ct verify --color=a", {"--color=auto", "--color=always"}),

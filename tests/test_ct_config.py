@@ -28,6 +28,7 @@ VALUES: dict[str, Any] = {
     "registries.realms": ["auth.example"],
     "crypto.ml_dsa": "auto",
     "cache.dir": "/srv/c",
+    "audit.dir": "/srv/log",
 }
 
 

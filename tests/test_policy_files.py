@@ -198,6 +198,7 @@ def test_filter_writes_its_members_and_passes_on_the_rest(home: Path) -> None:
         "policies": [],
         "rules": [{"rule": "signers", "status": "pass", "why": "alice signed, and is in keys/ or trusted/", "policy": ""}],
         "counted": ["alice"],
+        "files": [],
         "at": "2026-02-01T00:00:00Z",
     }
     assert made.pop("passed") == {

@@ -153,7 +153,12 @@ class Keeper:
             except FileExistsError:
                 raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
             digest = sha256(data)
-            self._note(number + 1, digest)
+            try:
+                self._note(number + 1, digest)
+            except OSError:
+                # Nothing was told of it yet, and what will be told is that it is not kept.
+                os.unlink(path)
+                raise
         finally:
             os.close(lock)
         return number + 1, digest
