@@ -112,6 +112,7 @@ def test_what_cannot_be_checked_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(Fail) as caught:
             judged(SBOM, entries, [PLAIN, HYBRID])
         assert caught.value.finding["status"] == 69
+        assert entries[0][0] != E or caught.value.finding["context"]["Signer"] == "h"
     assert judged(SBOM, [(PLAIN["components"][0], raw)], [PLAIN, HYBRID]) == ("valid", [])
     assert judged(SBOM, [(E, e)], [PLAIN, HYBRID]) == ("invalid", ["signature-incomplete"])
     assert judged(SBOM, [(STRANGE, bytes(64))], [PLAIN, HYBRID]) == ("unknown", [])
