@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cerrotorre import dsse, signatures, statement, suites
+from cerrotorre.errors import Fail
 from images import Layout, single
 from small import environment, tool
 
@@ -95,6 +96,26 @@ def test_what_a_hybrid_key_made_is_not_unknown(keyid: str) -> None:
     # What nobody in the store made stays unknown, whatever its size.
     (strange,) = suites.sign("CT-SIG-03", [b"\x07" * 32], dsse.pae(dsse.PAYLOAD_TYPE, SBOM))
     assert judged(SBOM, [(STRANGE, strange)], [PLAIN, HYBRID]) == ("unknown", [])
+
+
+def test_what_cannot_be_checked_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ML-DSA nothing that could be a known key's is passed over; what cannot be is judged as ever."""
+
+    def lacking() -> Any:
+        raise Fail("suite-unavailable", "for the test")
+
+    e, m = made(SBOM)
+    (raw,) = suites.sign("CT-SIG-01", [b"\x09" * 32], dsse.pae(dsse.PAYLOAD_TYPE, SBOM))
+    monkeypatch.setattr(suites, "_ml_dsa", None)
+    monkeypatch.setattr(suites, "_choose_ml_dsa", lacking)
+    for entries in ([(E, e), (M, m)], [("", m)], [(STRANGE, m)]):
+        with pytest.raises(Fail) as caught:
+            judged(SBOM, entries, [PLAIN, HYBRID])
+        assert caught.value.finding["status"] == 69
+    assert judged(SBOM, [(PLAIN["components"][0], raw)], [PLAIN, HYBRID]) == ("valid", [])
+    assert judged(SBOM, [(E, e)], [PLAIN, HYBRID]) == ("invalid", ["signature-incomplete"])
+    assert judged(SBOM, [(STRANGE, bytes(64))], [PLAIN, HYBRID]) == ("unknown", [])
+    assert judged(SBOM, [(STRANGE, m)], [PLAIN]) == ("unknown", [])
 
 
 def test_half_of_a_hybrid_is_no_key_of_a_smaller_suite() -> None:

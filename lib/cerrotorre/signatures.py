@@ -15,7 +15,7 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 from collections.abc import Callable
 
 from cerrotorre import dsse, statement, suites
-from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.errors import Finding, finding
 from cerrotorre.typed import Any
 
 Key = dict[str, Any]
@@ -125,16 +125,11 @@ def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None
 
 
 def _maker(components: dict[str, Key], message: bytes, raw: bytes) -> Key | None:
-    """The store's key that made a signature which names nobody in the store, as far as that can be told here."""
+    """The store's key that made a signature which names nobody in the store."""
     for key in components.values():
         for algorithm, public in zip(suites.SUITES[key["suite_id"]], key["publics"], strict=True):
-            try:
-                if suites.verify(algorithm, public, message, raw):
-                    return key
-            except Fail as fail:
-                # What nobody claims may be a stranger's, and must not keep friends of another suite from the bundle.
-                if fail.finding["finding"] != "suite-unavailable":
-                    raise
+            if suites.verify(algorithm, public, message, raw):
+                return key
     return None
 
 
