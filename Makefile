@@ -105,10 +105,19 @@ $(BUILD)/.test: tests/requirements.txt
 		--target $(BUILD)/test -r tests/requirements.txt
 	@touch $@
 
+# liboqs as WebAssembly. Where npm is missing the tests that need it say so.
+$(BUILD)/.oqs: tests/oqs/package-lock.json
+	@mkdir -p $(BUILD)
+	@rm -rf $(BUILD)/oqs
+	@if command -v npm >/dev/null; then \
+		mkdir $(BUILD)/oqs && cp tests/oqs/package.json tests/oqs/package-lock.json $(BUILD)/oqs && \
+		npm ci --prefix $(BUILD)/oqs --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo 'npm is not installed (make deps): the tests against liboqs will be skipped'; fi
+
 # Whatever plugins this Python has, the tests use these; and both cores, a file at a time.
 pytest    := -m pytest -q -p xdist.plugin -p _hypothesis_pytestplugin -n auto --dist loadfile
 
-test: all $(BUILD)/.test
+test: all $(BUILD)/.test $(BUILD)/.oqs
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) $(pytest) $(PYTEST)
 
 check: all $(BUILD)/.test

@@ -87,7 +87,6 @@ is 64 'ct policy: no subcommand' ct policy frobnicate
 is 64 'ct keygen: no id' ct keygen --no-password --id 'a b'
 is 64 'ct keygen: an operand' ct keygen --no-password id
 is 64 'ct keygen: no suite' ct keygen --no-password --suite CT-SIG-99
-is 69 'ct keygen: a suite without a backend' ct keygen --no-password --suite CT-SIG-02
 is 64 'ct key export without --public' ct key export id
 lists ''
 

@@ -225,7 +225,7 @@ judged 5 'by another builder' '"require_attestations":{"provenance":{"builders":
 judged 5 'none is there' '"require_attestations":{"sbom":true}' plain.ctp 'there is none'
 judged 5 'provenance is not' '"require_attestations":{"sbom":true,"provenance":true}' large.ctp 'the policy requires provenance'
 judged 5 'not valid by its schema' '"require_attestations":{"sbom":true}' t.ctp 'not valid by its schema'
-judged 5 'a log' '"require_attestations":{"transparency_log":true}' a.ctp 'none is read yet'
+judged 5 'a log' '"require_attestations":{"transparency_log":true}' a.ctp 'this version reads none'
 judged 0 'nothing is required' '"require_attestations":{"sbom":false}' plain.ctp
 two='"signers":{"allowed":[{"key_id":"two"}]}'
 judged 5 'by a key that is not allowed' "$two"',"require_attestations":{"sbom":true}' both.ctp 'no entry of signers.allowed admits one'

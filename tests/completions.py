@@ -44,7 +44,7 @@ def tool_of(program: str) -> str:
         return program
     if not path.is_file():
         return program.replace(" ", "-")
-    found = re.search(r'^alone "\$bin/(ct-[a-z-]+)" "\$@"$', path.read_text(), re.M)
+    found = re.search(r'^\s*alone "\$bin/(ct-[a-z-]+)" "\$@"$', path.read_text(), re.M)
     return found[1] if found else program
 
 
@@ -58,6 +58,12 @@ def subcommands(program: str) -> dict[str, str]:
         if not rest or not re.fullmatch(r"[a-z][a-z-]*[a-z]", rest[0]):
             return {}
         made[rest[0]] = form.removeprefix(tool).strip().removeprefix(rest[0])
+    if tool != program.replace(" ", "-") and made:
+        # A recipe that is another name of a tool may have a subcommand of its own.
+        for form in docs.forms(docs.usage(program)).get(program, []):
+            word, _, rest_of_it = form.removeprefix(program).strip().partition(" ")
+            if re.fullmatch(r"[a-z][a-z-]*[a-z]", word):
+                made.setdefault(word, f" {rest_of_it}")
     return made
 
 
@@ -78,7 +84,7 @@ def programs() -> list[tuple[str, str, dict[str, list[Option]], list[Option]]]:
 
 
 def choices(value: str) -> list[str]:
-    return value.split("|") if re.fullmatch(r"[a-z]+(\|[a-z]+)+", value) else []
+    return value.split("|") if re.fullmatch(r"[a-z-]+(\|[a-z-]+)+", value) else []
 
 
 @functools.cache
@@ -101,15 +107,21 @@ def sources() -> list[str]:
 
 def suites() -> list[str]:
     """The suites that keys can be made of."""
-    from cerrotorre.suites import BACKENDS, SUITES
+    from cerrotorre.suites import SUITES
 
-    return [name for name, parts in SUITES.items() if set(parts) <= BACKENDS]
+    return list(SUITES)
 
 
 def settings() -> list[str]:
     from cerrotorre.settings import SETTINGS
 
     return list(SETTINGS)
+
+
+def policy_rules() -> list[str]:
+    from cerrotorre.policyremove import KINDS
+
+    return list(KINDS)
 
 
 def host_platforms() -> list[str]:
@@ -151,6 +163,10 @@ def operand_kinds(program: str, word: str, usage: str) -> list[str]:
     made = []
     for operand in re.findall(r"[a-z]+:[A-Z]+|(?<![\w:/-])[A-Z]+(?![\w/-])", rest):
         kind = {"FINDING": "finding", "ID": "key", "IMAGE": "image", "DIR": "dir", "BUNDLE": "bundle"}.get(operand, "")
+        if operand == "KIND" and word == "remove":
+            kind = "words:" + "|".join(policy_rules())
+        if operand == "WHAT" and word == "remove":
+            kind = "key"
         if operand == "KEY" and program.endswith("config"):
             kind = "words:" + "|".join(settings())
         if ":" in operand:
@@ -160,7 +176,7 @@ def operand_kinds(program: str, word: str, usage: str) -> list[str]:
                 re.split("[ -]", program, maxsplit=1)[1], "file"
             )
             classes = {docs.program(name, kind): kind for name, kind, _ in docs.commands()}
-            if classes[program] in BUNDLES or program == "ct-open":
+            if classes[program] in BUNDLES or program == "ct-open" or word == "test":
                 kind = "bundle"
         if kind and kind not in made:
             made.append(kind)

@@ -18,6 +18,7 @@ packages() {
 		jq               jq
 		libarchive-tools bsdtar
 		mandoc           mandoc
+		nodejs           nodejs
 		openssl          openssl
 		podman           podman
 		runc             runc
@@ -26,9 +27,12 @@ packages() {
 		strace           strace
 		umoci            -
 		zsh              zsh
+		gcc              gcc
 		git              git
 		man-db           man-db
 	END
+	# Some packages of Node.js hold npm, and conflict with one of its own.
+	command -v npm >/dev/null || echo 'npm nodejs-npm'
 	# What DEPS=system builds with.
 	"$python" -B "$here/../lib/dependencies.py" names
 }

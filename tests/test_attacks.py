@@ -4,6 +4,7 @@ import gzip
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from cerrotorre import case, dsse, images, jsonic, oci, signatures
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
-from conftest import program
+from conftest import BUILD, program
 from images import GZIP, INDEX, TAR, Layout, make, tar
 from small import BIN, environment, pair, run, tool, verdicts
 
@@ -288,3 +289,22 @@ def test_openssl_loads_nothing_that_the_environment_names(place: Place, tmp_path
     (tmp_path / "openssl.cnf").write_text("\n".join(lines) + "\n")
     made = tool("ct-hash", "good.ctp", env={**place.env, "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}, cwd=place.root)
     assert "EVIL" not in made.stdout + made.stderr
+
+
+def test_nor_does_the_openssl_of_ml_dsa(place: Place, tmp_path: Path) -> None:
+    """cryptography brings an OpenSSL of its own, which asks the same variables."""
+    (tmp_path / "evil.c").write_text(
+        '#include <stdio.h>\n__attribute__((constructor)) static void f(void) { fputs("EVIL", stderr); }\n'
+    )
+    (tmp_path / "lib").mkdir()
+    # Where OPENSSL_MODULES says, a provider is found by its name.
+    compiled = run(program("cc", "gcc", "clang"), "-shared", "-fPIC", "-o", tmp_path / "lib/evil.so", tmp_path / "evil.c")
+    assert compiled.returncode == 0, compiled.stderr
+    (tmp_path / "openssl.cnf").write_text("openssl_conf = a\n[a]\nproviders = b\n[b]\nevil = c\n[c]\nactivate = 1\n")
+    env = {**place.env, "OPENSSL_CONF": str(tmp_path / "openssl.cnf"), "OPENSSL_MODULES": str(tmp_path / "lib")}
+    path = [str(BUILD / "lib/cerro-torre"), str(BUILD / "lib/cerro-torre/vendor")]
+    code = f"import sys; sys.path[:0] = {path}; from cerrotorre import suites; suites.generate('CT-SIG-02')"
+    assert "EVIL" in run(sys.executable, "-IS", "-c", code, env=env).stderr, "it would, but for the stub of the tools"
+    tool("ct", "keygen", "--id", "two", "--suite", "CT-SIG-02", "--no-password", env=place.env)
+    for words in (("pack", "-k", "two", "-o", "two.ctp", "oci:single"), ("verify", "two.ctp")):
+        assert "EVIL" not in tool("ct", *words, env=env, cwd=place.root).stderr

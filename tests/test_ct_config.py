@@ -28,6 +28,7 @@ VALUES: dict[str, Any] = {
     "registries.realms": ["auth.example"],
     "crypto.ml_dsa": "auto",
     "cache.dir": "/srv/c",
+    "audit.dir": "/srv/log",
 }
 
 
@@ -460,10 +461,17 @@ def test_a_mistake_in_the_settings_stops_what_asks_them(place: Path) -> None:
 
 def test_the_suite_of_a_new_key(home: Path) -> None:
     ct(home, "config", "set", "defaults.suite", "CT-SIG-02")
-    assert "CT-SIG-02 needs ml-dsa-87" in ct(home, "keygen", "--id", "a", "--no-password", status=69).stderr
-    ct(home, "keygen", "--id", "a", "--no-password", "--suite", "CT-SIG-01")
-    ct(home, "config", "set", "defaults.suite", "CT-SIG-01")
-    ct(home, "keygen", "--id", "b", "--no-password")
+    assert "CT-SIG-02 (ed25519, ml-dsa-87)" in ct(home, "keygen", "--id", "a", "--no-password").stdout
+    assert "CT-SIG-01 (ed25519)" in ct(home, "keygen", "--id", "b", "--no-password", "--suite", "CT-SIG-01").stdout
+    # What cannot be made says who asked for it.
+    with (home / "config.toml").open("a") as file:
+        file.write('[crypto]\nml_dsa = "liboqs"\nliboqs = "/nowhere/liboqs.so"\n')
+    made = ct(home, "keygen", "--id", "c", "--no-password", status=69).stderr
+    assert "[crypto] liboqs in config.toml: '/nowhere/liboqs.so': it is not there" in made
+    assert "Named by: [defaults] suite in config.toml" in made
+    named = ct(home, "keygen", "--id", "c", "--no-password", "--suite", "CT-SIG-06", status=69).stderr
+    assert "Named by" not in named and "CT-SIG-06" in named
+    ct(home, "keygen", "--id", "c", "--no-password", "--suite", "CT-SIG-04")
 
 
 # -- small things that people meet ---------------------------------------------------------------------------------------------------
@@ -570,15 +578,21 @@ def test_an_answer_that_is_none_is_asked_for_again(home: Path) -> None:
     pair(home, "alice")
     pair(home, "bob")
     answers = [
-        ("alice", "maybe\n"),
-        ("Answer y or n.", "yes\n"),
-        ("bob", "q\n"),
-        ("Answer y or n.", "no\n"),
-        ("which registries?", "docker.io/* a;b {c}\n"),
+        ("Whose signatures", "maybe\n"),
+        ("No trusted key: maybe", "alcie\n"),
+        ("did you mean alice?", "1, bob\n"),
+        ("How many of these 2", "3\n"),
+        ("A number from 1 to 2.", "2\n"),
+        ("From which registries", "docker.io/* a;b {c}\n"),
         ("these: a;b, {c}", "docker.io/*\n"),
+        ("an SBOM", "perhaps\n"),
+        ("Answer y or n.", "\n"),
+        ("How many days", "-1\n"),
+        ("A number of days", "\n"),
     ]
     with Console(BIN / "ct", "policy", "init", env=environment(home), cwd=home) as at:
         assert at.converse(*answers) == 0, at.text()
     policy = json.loads((home / "policy.json").read_text())
-    assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice"]
+    assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == ["alice", "bob"]
+    assert policy["signers"]["threshold"] == 2 and policy.keys() == {"version", "default_action", "signers", "registries"}
     assert policy["registries"] == {"allowed": ["docker.io/*"]}

@@ -145,7 +145,6 @@ def test_generate_elsewhere(key, home, tmp_path):
         (["--id", ""], 64),
         (["--id", "x" * 65], 64),
         (["--suite", "CT-SIG-99"], 64),
-        (["--suite", "CT-SIG-02"], 69),
         (["--profile", "paranoid"], 64),
         (["--expires", "tomorrow"], 64),
         (["--expires", "2027-02-29"], 64),

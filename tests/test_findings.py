@@ -191,6 +191,17 @@ def _attached(world, status):
         return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
 
 
+def _log(world, old, new, *names):
+    """An audit log whose one decision is edited; `head` is left out if it is named."""
+    where = world.directory / f"log{len(old)}{len(names)}"
+    world.run("ct", "verify", "--record", str(where), "a.ctp")
+    decision = where / "decisions" / "00000001.json"
+    decision.write_bytes(decision.read_bytes().replace(old, new) if old else decision.read_bytes())
+    if names:
+        (where / "head").unlink()
+    return str(where)
+
+
 fixture("internal", _internal)
 fixture("pipeline-broken", lambda w: w.run("ct-check", data=b""), "the stream stopped after 0 records")
 fixture("not-passed", lambda w: w.run("ct-hash", data=w.opened()))
@@ -210,6 +221,10 @@ fixture("mirrored", _mirrored)
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
+fixture("decision-unkept", lambda w: w.run("ct", "verify", "--json", "--record", "nowhere/log", "a.ctp"))
+fixture("audit-broken", lambda w: w.run("ct", "audit", "--json", _log(w, b"a.ctp", b"b.ctp")))
+fixture("audit-differs", lambda w: w.run("ct", "audit", "--json", _log(w, b'"status":0', b'"status":3', "head")))
+fixture("audit-head", lambda w: w.run("ct", "audit", "--json", "--head", f"sha256:{'0' * 64}", _log(w, b"", b"")))
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
 fixture("record-malformed", lambda w: w.run("ct-check", data=b"[]\n"))
 fixture("record-inconsistent", lambda w: w.run("ct-check", data=record.forge("manifest", w.opened())))
@@ -351,6 +366,11 @@ fixture("not-expected", lambda w: w.altered("again-signed", "--expect", "other")
 fixture("policy-malformed", lambda w: w.run("ct-policy", "--policy", w.write("bad.json", '{"version":"1","signer":{}}')))
 fixture("policy-unreadable", lambda w: w.run("ct-policy", "--policy", "nothing.json"))
 fixture(
+    "rule-not-found",
+    lambda w: w.run("ct", "policy", "remove", "signer", "two", "--policy", w.write("ruled.json", '{"version":"1"}')),
+    "signers.allowed has no 'two'",
+)
+fixture(
     "policy-exists",
     lambda w: w.run("ct", "policy", "init", "--yes", "--policy", w.write("there.json", "{}")),
     "there.json' already",
@@ -487,8 +507,14 @@ fixture("key-malformed", lambda w: w.run("ct", "key", "import", w.write("junk.pu
 fixture("key-exists", lambda w: w.run("ct", "keygen", "--no-password", "--id", "one"), "already")
 fixture("suite-unknown", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-99"), "no suite is called")
 fixture(
-    "suite-unavailable", lambda w: w.run("ct", "keygen", "--no-password", "--suite", "CT-SIG-02"), "CT-SIG-02 needs ml-dsa-87"
+    "suite-unavailable",
+    lambda w: w.run(
+        *("ct", "keygen", "--no-password", "--suite", "CT-SIG-02"),
+        env=w.home(**{"config.toml": b'[crypto]\nml_dsa = "liboqs"\nliboqs = "/nowhere/liboqs.so"\n'}),
+    ),
+    "[crypto] liboqs",
 )
+fixture("signer-failed", lambda w: w.run("ct-sign", "-k", "two", "--exec", "cat", data=w.opened()))
 fixture("already-signed", lambda w: w.run("ct-sign", "-k", "one", data=w.opened()))
 fixture(
     "setting-doubtful",

@@ -1,6 +1,8 @@
 """What people see, word for word: tests/golden/*.txt, rewritten by `make golden` for somebody to review."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +17,11 @@ POLICY = """{"version": "1",
  "registries": {"allowed": ["local"]},
  "suites": {"allowed": ["CT-SIG-01"]}}
 """
+DOUBTFUL = """{"version": "1",
+ "signers": {"threshold": 2},
+ "registries": {"allowed": ["ghcr.io/org*", "nginx", "quay.io/a/*"],
+                "blocked": ["quay.io"]}}
+"""
 
 # name: (exit status, command, environment beside the usual)
 CASES: dict[str, tuple[int, str, dict[str, str]]] = {
@@ -25,6 +32,11 @@ CASES: dict[str, tuple[int, str, dict[str, str]]] = {
     "verify-c-locale": (0, f"ct verify --at {AT} app.ctp", {"LC_ALL": "C"}),
     "verify-colour": (0, f"ct verify --color=always --at {AT} app.ctp", {}),
     "verify-policy": (0, f"ct verify -v --policy policy.json --at {AT} app.ctp", {}),
+    "verify-recorded": (0, f"ct verify --record new --at {AT} app.ctp", {}),
+    "verify-unkept": (11, f"ct verify --record nowhere/new --at {AT} app.ctp", {}),
+    "audit": (0, "ct audit log", {}),
+    "audit-altered": (10, "ct audit altered", {}),
+    "audit-head": (6, f"ct audit --head sha256:{'0' * 64} log", {}),
     "verify-several": (2, f"ct verify --at {AT} app.ctp damaged.ctp unsigned.ctp", {}),
     "verify-json": (0, f"ct verify --json --at {AT} app.ctp", {}),
     "verify-damaged": (1, f"ct verify --at {AT} damaged.ctp", {}),
@@ -34,11 +46,23 @@ CASES: dict[str, tuple[int, str, dict[str, str]]] = {
     "verify-not-expected": (4, f"ct verify --expect other --at {AT} app.ctp", {}),
     "verify-absent": (11, "ct verify absent.ctp", {}),
     "explain": (0, f"ct explain --policy policy.json --at {AT} app.ctp", {}),
+    "re-sign": (0, "ct re-sign -o renewed.ctp app.ctp", {"CT_HOME": "later", "SOURCE_DATE_EPOCH": "1795003260"}),
+    "re-sign-stranger": (3, "ct re-sign -k later/keys/next-2027.key app.ctp", {"CT_HOME": "elsewhere"}),
+    "re-sign-unsigned": (2, "ct re-sign unsigned.ctp", {}),
+    "explain-chain": (0, "ct explain --signers --at 2026-11-23 renewed.ctp", {"CT_HOME": "later"}),
     "explain-signers-unknown": (0, f"ct explain --signers --at {AT} app.ctp", {"CT_HOME": "elsewhere"}),
     "explain-layers": (0, "ct explain --layers app.ctp", {}),
     "explain-finding": (0, "ct explain signer-untrusted", {}),
     "key-list": (0, "ct key list", {}),
     "key-list-fingerprints": (0, "ct key list -v", {}),
+    "policy-show": (0, "ct policy show --policy policy.json", {}),
+    "policy-check": (0, "ct policy check doubtful.json", {}),
+    "policy-check-malformed": (10, "ct policy check typos.json", {}),
+    "policy-test": (0, f"ct policy test --policy policy.json --at {AT} app.ctp", {}),
+    "policy-test-refused": (3, f"ct policy test --policy other.json --at {AT} app.ctp", {}),
+    "policy-test-json": (0, f"ct policy test --json --policy policy.json --at {AT} app.ctp", {}),
+    "policy-no-such-signer": (6, "ct policy remove --policy policy.json signer demo-2025", {}),
+    "policy-unchanged": (0, "ct policy add-registry --policy policy.json local", {}),
     "config-show": (0, "ct config show", {"CT_POLICY": "strict.json", "CT_HOME": "settled"}),
     "config-check": (10, "ct config check mistakes.toml", {}),
 }
@@ -50,19 +74,24 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cerrotorre import keyfile, privatekey, suites
 
     work = tmp_path_factory.mktemp("golden")
-    keys = work / "home" / "keys"
-    keys.mkdir(parents=True, mode=0o700)
-    (work / "home").chmod(0o700)
     (work / "elsewhere").mkdir(mode=0o700)
-    seeds = [bytes(range(32))]
-    publics = suites.publics("CT-SIG-01", seeds)
-    fingerprint = suites.fingerprint("CT-SIG-01", publics)
-    public = {"key_id": "demo-2026", "suite_id": "CT-SIG-01", "fingerprint": fingerprint, "publics": publics}
-    (keys / "demo-2026.pub").write_bytes(keyfile.write_public({**public, "created": "2026-01-01T00:00:00Z"}))
-    (keys / "demo-2026.key").write_bytes(privatekey.write_plain("CT-SIG-01", seeds))
-    (keys / "demo-2026.key").chmod(0o600)
-    (keys / "default").write_text("demo-2026\n")
+    # In `later` another key has taken over.
+    for home, key_id, seed in (("home", "demo-2026", bytes(range(32))), ("later", "next-2027", bytes(range(32, 64)))):
+        keys = work / home / "keys"
+        keys.mkdir(parents=True, mode=0o700)
+        (work / home).chmod(0o700)
+        publics = suites.publics("CT-SIG-01", [seed])
+        fingerprint = suites.fingerprint("CT-SIG-01", publics)
+        public = {"key_id": key_id, "suite_id": "CT-SIG-01", "fingerprint": fingerprint, "publics": publics}
+        (keys / f"{key_id}.pub").write_bytes(keyfile.write_public({**public, "created": "2026-01-01T00:00:00Z"}))
+        (keys / f"{key_id}.key").write_bytes(privatekey.write_plain("CT-SIG-01", [seed]))
+        (keys / f"{key_id}.key").chmod(0o600)
+        (keys / "default").write_text(f"{key_id}\n")
+    (work / "later" / "trusted").mkdir(mode=0o700)
+    shutil.copy(work / "home/keys/demo-2026.pub", work / "later/trusted")
     (work / "policy.json").write_text(POLICY)
+    (work / "doubtful.json").write_text(DOUBTFUL)
+    (work / "typos.json").write_text(DOUBTFUL.replace("threshold", "treshold").replace('"1"', "1"))
     (work / "mistakes.toml").write_text('[defaults]\npolcy = "strict.json"\n\n[output]\ncolor = "sometimes"\n\n[registry]\n')
     (work / "settled").mkdir(mode=0o700)
     (work / "settled" / "config.toml").write_text(
@@ -79,6 +108,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The block before the two that end a bundle begins with a byte of the layer.
     damaged[-1024 - 512] ^= 1
     (work / "damaged.ctp").write_bytes(damaged)
+    for name in ("app", "damaged", "unsigned", "absent"):
+        run(work, f"ct verify --record log --policy policy.json --at {AT} {name}.ctp", {})
+    shutil.copytree(work / "log", work / "altered")
+    second = work / "altered" / "decisions" / "00000002.json"
+    second.write_text(second.read_text().replace('"status":1,"trust"', '"status":0,"trust"'))
     return work
 
 
@@ -96,7 +130,13 @@ def run(work: Path, command: str, more: dict[str, str]) -> tuple[int, str]:
     made = subprocess.run(
         command.split(), cwd=work, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
-    return made.returncode, (made.stdout + made.stderr).replace(str(work), "/somewhere")
+    # A decision's digest is another with every version.
+    said = re.sub(
+        r"(Recorded: +\d+  |Head: +|decision \d+ |last is \d+ )sha256:(?!0{64})[0-9a-f]{64}",
+        r"\1sha256:…",
+        made.stdout + made.stderr,
+    )
+    return made.returncode, said.replace(str(work), "/somewhere")
 
 
 @pytest.mark.parametrize("name", CASES)

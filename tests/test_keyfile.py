@@ -8,6 +8,7 @@ import pytest
 from cerrotorre import keyfile, privatekey, suites
 from cerrotorre.errors import Fail
 from conftest import ROOT
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,8 +104,8 @@ def test_public_file_in_one_spelling(change):
     assert refused(keyfile.parse_public, FILE.replace(*change)) == "key-malformed"
 
 
-def test_public_file_of_a_suite_without_backend():
-    assert refused(keyfile.parse_public, FILE.replace(b"CT-SIG-01", b"CT-SIG-03")) == "suite-unavailable"
+def test_public_file_whose_suite_is_not_its_blocks():
+    assert refused(keyfile.parse_public, FILE.replace(b"CT-SIG-01", b"CT-SIG-03")) == "key-malformed"
 
 
 def test_openssl_reads_a_public_file(tmp_path):
@@ -341,6 +342,83 @@ def test_openssl_reads_a_plain_private_file(tmp_path):
     assert out.stdout == suites.spki("ed25519", PUBLIC)
     made = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True).stdout
     assert len(privatekey.parse(made)["seeds"][0]) == 32
+
+
+def seeds_of(suite_id):
+    return [bytes(range(suites.SEED_SIZE[algorithm])) for algorithm in suites.SUITES[suite_id]]
+
+
+@pytest.mark.parametrize("suite_id", suites.SUITES)
+def test_private_files_of_every_suite(quick, suite_id):
+    seeds = seeds_of(suite_id)
+    publics = suites.publics(suite_id, seeds)
+    plain = privatekey.write_plain(suite_id, seeds)
+    assert privatekey.parse(plain) == {"encrypted": False, "suite_id": suite_id, "seeds": seeds}
+    for (label, der), algorithm, public in zip(keyfile.blocks(plain.decode()), suites.SUITES[suite_id], publics, strict=True):
+        # Another program reads each block, knows its public key, and spells it so too.
+        loaded = serialization.load_pem_private_key(keyfile.pem(label, der).encode(), None)
+        info = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        assert loaded.public_key().public_bytes(*info) == suites.spki(algorithm, public)
+        pkcs8 = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        assert loaded.private_bytes(*pkcs8) == der
+    sealed = privatekey.seal("k", suite_id, seeds, b"correct horse", COST, salt=bytes(16), nonce=bytes(24))
+    opened = privatekey.parse(sealed)
+    assert (opened["suite_id"], opened["fingerprint"]) == (suite_id, suites.fingerprint(suite_id, publics))
+    assert len(opened["ciphertext"]) == sum(map(len, seeds)) + 16
+    assert privatekey.open_seeds(opened, b"correct horse") == seeds
+    assert refused(privatekey.open_seeds, opened, b"correct hors") == "key-locked"
+
+
+@pytest.mark.parametrize("suite_id", ["CT-SIG-03", "CT-SIG-04"])
+def test_a_plain_private_file_has_one_spelling(suite_id):
+    (seed,) = seeds_of(suite_id)
+    ((label, der),) = keyfile.blocks(privatekey.write_plain(suite_id, [seed]).decode())
+    for at in range(len(der) - len(seed)):
+        for bit in range(8):
+            flipped = bytearray(der)
+            flipped[at] ^= 1 << bit
+            assert refused(privatekey.parse, keyfile.pem(label, bytes(flipped)).encode()) == "key-malformed"
+    for other in (der + b"\0", der[:-1], der[: -len(seed)]):
+        assert refused(privatekey.parse, keyfile.pem(label, other).encode()) == "key-malformed"
+
+
+def test_ml_dsa_private_keys_are_seeds():
+    """RFC 9881 knows two choices more, the expanded key and both."""
+    ((label, der),) = keyfile.blocks(privatekey.write_plain("CT-SIG-03", [SEED]).decode())
+    version_and_algorithm = der[2:18]
+    expanded, seed = b"\x04\x82\x13\x20" + bytes(4896), b"\x04\x20" + SEED
+    for inner in (expanded, b"\x30\x82" + len(seed + expanded).to_bytes(2, "big") + seed + expanded, seed, b"\xa0\x22" + seed):
+        size = bytes([len(inner)]) if len(inner) < 128 else b"\x82" + len(inner).to_bytes(2, "big")
+        content = version_and_algorithm + b"\x04" + size + inner
+        size = bytes([len(content)]) if len(content) < 128 else b"\x82" + len(content).to_bytes(2, "big")
+        assert refused(privatekey.parse, keyfile.pem(label, b"\x30" + size + content).encode()) == "key-malformed"
+
+
+def test_components_in_another_order_or_number_are_no_key():
+    first, second = re.findall(
+        "(?s)-----BEGIN.*?KEY-----\n.*?KEY-----\n", privatekey.write_plain("CT-SIG-02", seeds_of("CT-SIG-02")).decode()
+    )
+    assert privatekey.parse(first.encode())["suite_id"] == "CT-SIG-01"
+    assert privatekey.parse(second.encode())["suite_id"] == "CT-SIG-03"
+    for text in (second + first, first + second + second, first + first, second + second):
+        assert refused(privatekey.parse, text.encode()) == "key-malformed"
+
+
+@pytest.mark.parametrize("suite_id", suites.SUITES)
+def test_public_files_of_every_suite(suite_id):
+    publics = suites.publics(suite_id, seeds_of(suite_id))
+    named = {"key_id": "k", "suite_id": suite_id, "fingerprint": suites.fingerprint(suite_id, publics), "created": None}
+    key = named | {"publics": publics}
+    file = keyfile.write_public(key)
+    assert keyfile.parse_public(file) == keyfile.parse_import(file) == key
+    assert keyfile.parse_import(b"text\n" + keyfile.public_blocks(key).encode() + b"text\n")["publics"] == publics
+    for other in suites.SUITES.keys() - {suite_id}:
+        assert refused(keyfile.parse_public, file.replace(suite_id.encode(), other.encode())) == "key-malformed"
+    block = keyfile.public_blocks(key).partition("-----END")[0]
+    for at in range(len(block) - 1):
+        # A flipped bit of a key of ML-DSA is another key, whose fingerprint is not the file's.
+        changed = file.decode().replace(block, block[:at] + ("A" if block[at] != "A" else "B") + block[at + 1 :])
+        assert refused(keyfile.parse_public, changed.encode()) == "key-malformed"
 
 
 def test_example_of_the_specification():

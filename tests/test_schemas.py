@@ -11,7 +11,7 @@ from typing import Any
 import images
 import predicates
 import pytest
-from cerrotorre import errors, manifest, statement
+from cerrotorre import custody, errors, manifest, statement
 from cerrotorre.errors import Fail
 from conftest import BUILD, ROOT
 from jsonschema import Draft202012Validator
@@ -71,7 +71,9 @@ def test_schema_is_one(name: str) -> None:
 
 def test_every_kind_of_object_has_one() -> None:
     assert SCHEMAS.keys() == {
+        "audit",
         "config",
+        "doctor",
         "findings",
         "manifest",
         "policy",
@@ -94,6 +96,7 @@ def test_members_of_a_bundle(made: Made, kind: str) -> None:
 
 
 PIPELINES = {
+    "anew": "ct-open attested.ctp | ct-check | ct-sign --replace | ct-check",
     "source": "ct-oci2ctp oci:labelled",
     "attest": "ct-oci2ctp oci:single | ct-canon | ct-attest --sbom s.json --provenance p.json",
     "attested": "ct-open attested.ctp | ct-check | ct-policy",
@@ -192,6 +195,7 @@ def test_bad_manifest(made: Made, path: tuple[Any, ...], new: Any) -> None:
         manifest.check(bad)
 
 
+SUPERSEDED = f"1 sha256:{'0' * 64} SHA256:{'0' * 64} CT-SIG-01 2026-11-22T12:00:00Z demo-2026"
 BAD_PREDICATES = [
     (("suite_id",), None),
     (("suite_id",), "CT-SIG-1"),
@@ -202,6 +206,14 @@ BAD_PREDICATES = [
     (("attestations",), ["sha256:00"]),
     (("expires",), "never"),
     (("supersedes",), 1),
+    (("supersedes",), ""),
+    (("supersedes",), "sha256:" + "0" * 64),
+    (("supersedes",), SUPERSEDED.replace("1 ", "0 ", 1)),
+    (("supersedes",), SUPERSEDED.replace(" ", "  ")),
+    (("supersedes",), SUPERSEDED.replace("T12", " 12")),
+    (("supersedes",), SUPERSEDED + "\nolder\nolder"),
+    (("supersedes",), "older"),
+    (("supersedes",), "\n".join(SUPERSEDED.replace("0" * 64, f"{number:064}", 1) for number in range(65))),
     (("more",), 1),
 ]
 
@@ -216,6 +228,13 @@ def test_bad_predicate(made: Made, path: tuple[Any, ...], new: Any) -> None:
     assert wrong("statement", bad)
     with pytest.raises(ValueError):
         statement.check_signature(bad, key)
+
+
+def test_good_chains() -> None:
+    chain = [SUPERSEDED.replace("0" * 64, f"{number:064}", 1) for number in range(64)]
+    for good in (SUPERSEDED, SUPERSEDED + "\nolder", "\n".join(chain), "\n".join([*chain, "older"])):
+        assert custody.parse(good)[1] == good.endswith("older")
+        assert Draft202012Validator(SCHEMAS["statement"]["properties"]["predicate"]["properties"]["supersedes"]).is_valid(good)
 
 
 def test_bad_records() -> None:

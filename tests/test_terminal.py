@@ -182,7 +182,7 @@ def test_questions_without_a_terminal(place: Path) -> None:
 @pytest.mark.parametrize("typed", ["\x04", "\x03"], ids=["end", "interrupt"])
 def test_an_end_is_no_answer(typed: str, place: Path) -> None:
     """Enter takes the default; a terminal that ends does not."""
-    for words, question in ((["policy", "init"], "Y/n"), (["key", "delete", "locked"], "y/N")):
+    for words, question in ((["policy", "init"], "none [all]"), (["key", "delete", "locked"], "y/N")):
         with console(place, *words) as at:
             at.expect(re.escape(question))
             at.type(typed)

@@ -1,4 +1,4 @@
-"""ct-tutorial(7) is typed as it stands: once beside a registry, then, from the site on, without any network and with an empty home."""
+"""ct-tutorial(7) is typed as it stands: beside a registry, then without any network at a site whose home is empty, and at both again."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def steps() -> list[list[Step]]:
     parts: list[list[Step]] = [[]]
     block = False
     for line in PAGE.read_text().splitlines():
-        if line == '.\\" test: site':
+        if line in ('.\\" test: site', '.\\" test: home'):
             parts.append([])
         elif line in (".Bd -literal", ".Ed"):
             block = line == ".Bd -literal"
@@ -76,7 +76,7 @@ def run(part: list[Step], home: Path, cwd: Path, prefix: list[str], **more: str)
 
 
 def test_the_tutorial(tmp_path: Path) -> None:
-    packing, site = steps()
+    packing, site, later, at_last = steps()
     source, host, away = tmp_path / "source", tmp_path / "host", tmp_path / "away"
     # The source as a clone has it, built, since the dependencies come from a network.
     shutil.copytree(ROOT, source, symlinks=True, ignore=shutil.ignore_patterns(".*", "build", "__pycache__"))
@@ -90,3 +90,8 @@ def test_the_tutorial(tmp_path: Path) -> None:
     shutil.move(host / "stick", away / "stick")
     alone = ["unshare", "-n"] if docs.is_root() else ["unshare", "-rn"]
     run(site, away, away, alone, **docs.podman_environment(tmp_path / "podman"))
+    # What was left at the site stays; what goes there on the stick is new.
+    (host / "stick").mkdir()
+    run(later, host, source, [])
+    shutil.copytree(host / "stick", away / "stick", dirs_exist_ok=True)
+    run(at_last, away, away, alone)

@@ -24,7 +24,10 @@ class Case:
     def rule(self, rule: str, passed: bool, why: str, matched: str | None = None) -> None:
         """One rule that applied; `matched` is the pattern or value that made it pass."""
         line = {"rule": rule, "status": "pass" if passed else "fail", "why": why, "policy": self.name}
-        self.rules.append({**line, "matched": matched} if matched else line)
+        line |= {"matched": matched} if matched else {}
+        # Two signatures by one key are one line.
+        if line not in self.rules:
+            self.rules.append(line)
 
     def refuse(self, slug: str, why: str, rule: str, **context: Any) -> None:
         """A rule that failed, and its finding."""

@@ -3,25 +3,30 @@
 import getopt
 from collections.abc import Callable
 
+from cerrotorre import times
 from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
 
 # {"k": value, "json": ""} under the names given, without dashes.
 Options = dict[str, str]
-# What does it, given its options and operands; its options, as in "id= o= v json"; the least and the most operands.
-Subcommand = tuple[Callable[..., int | None], str, int, int]
+# What does it, given its options and operands; its options, as in "id= o= v json source=*", of which the last may be given several
+# times (`several`); the least and the most operands.
+Subcommand = tuple[Callable[..., Any], str, int, int]
 
 # Whether --json is to be taken as given where a tool knows it, the configuration being asked too or not; `stream.run` says how.
 json_wanted: Callable[[bool], bool] | None = None
 
 
-def parse(argv: list[str], short: str, long: list[str], *, operands: int | None = None) -> tuple[Options, list[str]]:
+def parse(
+    argv: list[str], short: str, long: list[str], *, operands: int | None = None, configured: bool = True
+) -> tuple[Options, list[str]]:
     """Options and operands by POSIX guidelines, long names beside them. Raises Fail usage.
 
     An option given twice keeps the last. `operands` is the most that may follow. A tool that knows --json is given it too where
-    the output format that was chosen is JSON.
+    the output format that was chosen is JSON; unless `configured`, the configuration is not asked for that.
     """
     found, rest = _parse(argv, short, long, operands)
-    return _formatted(found, long, True), rest
+    return _formatted(found, long, configured), rest
 
 
 def _formatted(found: Options, long: list[str], configured: bool) -> Options:
@@ -35,20 +40,33 @@ def _parse(argv: list[str], short: str, long: list[str], operands: int | None = 
     before_end = argv[: argv.index("--")] if "--" in argv else argv
     for argument in before_end:
         name = argument.partition("=")[0]
-        if name.startswith("--") and name[2:] not in [known.rstrip("=") for known in long]:
+        if name.startswith("--") and name[2:] not in [known.rstrip("=*") for known in long]:
             raise Fail("usage", f"unknown option {name}")
     try:
-        found, rest = getopt.getopt(argv, short, long)
+        found, rest = getopt.getopt(argv, short, [known.rstrip("*") for known in long])
     except getopt.GetoptError as error:
         raise Fail("usage", str(error)) from None
     if operands is not None and len(rest) > operands:
         raise Fail("usage", f"unexpected operand {rest[operands]!r}")
-    return {name.lstrip("-"): value for name, value in found}, rest
+    made: Options = {}
+    for name, value in found:
+        _add(made, name.lstrip("-"), value, long)
+    return made, rest
+
+
+def _add(found: Options, name: str, value: str, long: list[str]) -> None:
+    # No argument of a command line can hold a NUL.
+    found[name] = f"{found[name]}\0{value}" if name in found and f"{name}=*" in long else value
+
+
+def several(options: Options, name: str) -> list[str]:
+    """The values of an option that may be given several times, in order."""
+    return options[name].split("\0") if name in options else []
 
 
 def subcommand(
     argv: list[str], commands: dict[str, Subcommand], *, configured: bool = True
-) -> tuple[Callable[..., int | None], Options, list[str]]:
+) -> tuple[Callable[..., Any], Options, list[str]]:
     """What does the subcommand that is named, with its options and operands. Raises Fail usage.
 
     Options may stand anywhere, as people type them; after `--` there are operands only. Unless `configured`, the configuration
@@ -64,7 +82,7 @@ def subcommand(
         raise Fail("usage", f"no subcommand {name[:40]!r}{_meant(name, list(commands))}")
     work, options, least, most = commands[name]
     own = options.split()
-    if stray := found.keys() - {option.rstrip("=") for option in own}:
+    if stray := found.keys() - {option.rstrip("=*") for option in own}:
         raise Fail("usage", f"{name} takes no {'-' if len(min(stray)) == 1 else '--'}{min(stray)}")
     if len(operands) < least:
         raise Fail("usage", f"{name}: an operand is missing")
@@ -82,7 +100,8 @@ def _mixed(argv: list[str], known: list[str]) -> tuple[Options, list[str]]:
     rest = argv[:end]
     while rest:
         more, rest = _parse(rest, short, long)
-        found |= more
+        for name, value in more.items():
+            _add(found, name, value, long)
         operands += rest[:1]
         rest = rest[1:]
     return found, operands + argv[end + 1 :]
@@ -117,3 +136,11 @@ def number(text: str, option: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 5):
         raise Fail("usage", f"{option}: {text!r} is not a descriptor")
     return int(text)
+
+
+def instant(text: str, option: str) -> str:
+    """A time, or the start of a day, as YYYY-MM-DDTHH:MM:SSZ. Raises Fail usage."""
+    try:
+        return times.spell(times.epoch(text))
+    except ValueError as error:
+        raise Fail("usage", f"{option}: {error}") from None

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 MAX_CONFIG = 64 << 10
 # These are paths of files beside the configuration, unless they say where else.
-_PATHS = ("defaults.policy", "cache.dir")
+_PATHS = ("defaults.policy", "cache.dir", "audit.dir")
 
 
 def path(env: Mapping[str, str] | None = None) -> str:
@@ -23,7 +23,7 @@ def path(env: Mapping[str, str] | None = None) -> str:
 def read(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """{section: {name: value}} of every section, with what is set; all empty without a file.
 
-    `defaults.policy` and `cache.dir` are absolute: `~/` is the home directory, and a relative path is relative to the file's
+    `defaults.policy`, `cache.dir` and `audit.dir` are absolute: `~/` is the home directory, and a relative path is relative to the file's
     directory. Raises Fail config-malformed (File, Line, Key, Expected, Found), file-unreadable, not-a-file or store-unsafe.
     """
     where = path(env)
@@ -76,7 +76,7 @@ def wrong(where: str, held: bytes) -> list[Finding]:
 
 
 def check_named(where: str, document: Document) -> list[Finding]:
-    """Findings about what valid settings name: a policy that is not there, a library that another could change; notes come last."""
+    """Findings about what valid settings name: a policy that is not there, a library that another could change."""
     made = []
     policy = document.get("defaults", {}).get("policy")
     if policy is not None and not os.path.exists(absolute(where, policy)):
@@ -88,32 +88,6 @@ def check_named(where: str, document: Document) -> list[Finding]:
                 raise Fail("file-unreadable", f"crypto.liboqs: there is no '{library}'", File=library)
         except Fail as fail:
             made.append(fail.finding)
-    return made + _doubts(document)
-
-
-def _doubts(document: Document) -> list[Finding]:
-    """Notes on valid settings that fail once they are used, or that allow more than is likely meant."""
-    # Only `ct config` asks for these.
-    from cerrotorre import keystore, suites
-
-    made = []
-    key, suite = document.get("defaults", {}).get("key"), document.get("defaults", {}).get("suite")
-    if key is not None:
-        try:
-            found = os.path.lexists(key) if "/" in key else keystore.find(key)["private"]
-            said = "" if found else f"there is no '{key}'" if "/" in key else f"the key store holds no private key of {key}"
-        except Fail as fail:
-            said = str(fail)
-        if said:
-            made.append(finding("setting-doubtful", f"defaults.key: {said}", Key="defaults.key"))
-    if suite is not None:
-        try:
-            suites.components(suite)
-        except Fail as fail:
-            made.append(finding("setting-doubtful", f"defaults.suite: no backend here: {fail}", Key="defaults.suite"))
-    if any(not pattern.strip("*?") for pattern in document.get("registries", {}).get("insecure", ())):
-        said = "registries.insecure: '*' is every registry, so none is asked for TLS; name those that have none"
-        made.append(finding("setting-doubtful", said, Key="registries.insecure"))
     return made
 
 

@@ -8,6 +8,7 @@ import copy
 import os
 
 from cerrotorre import config, keychange
+from cerrotorre.alone import Alone
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.newfile import NewFile
@@ -39,7 +40,7 @@ def change(key: str, value: Value) -> bool:
     where = config.path()
     if value is not None:
         keychange.make_directory(os.path.dirname(where))
-    with _Alone(os.path.dirname(where)):
+    with Alone(os.path.dirname(where)):
         held = config.data(where)
         before = {} if held is None else config.parsed(where, held)
         after = copy.deepcopy(before)
@@ -123,24 +124,3 @@ def _refused(found: dict[str, Any]) -> Fail:
     fail = Fail(found["finding"], found.get("detail", ""))
     fail.finding = found
     return fail
-
-
-class _Alone:
-    """While this holds, no other `ct config` changes what is in the directory."""
-
-    def __init__(self, directory: str) -> None:
-        self._directory, self._fd = directory, -1
-
-    def __enter__(self) -> None:
-        import fcntl
-
-        try:
-            self._fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
-        except OSError:
-            # Some file systems lock no directory; what `_write` compares holds there as well.
-            pass
-
-    def __exit__(self, *_: object) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)

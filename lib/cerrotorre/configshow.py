@@ -3,7 +3,8 @@
 import os
 from collections.abc import Mapping
 
-from cerrotorre import config, keystore, places, report
+from cerrotorre import config, keystore, places, report, suites
+from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.keyreport import short
 from cerrotorre.settings import SETTINGS
 from cerrotorre.text import shown
@@ -74,3 +75,26 @@ def _value(value: str | list[str] | None) -> str:
     if isinstance(value, list):
         return shown(", ".join(value)) or "none"
     return "-" if value is None else short(value)
+
+
+def doubts(document: config.Document) -> list[Finding]:
+    """Notes on valid settings that fail once they are used, or that allow more than is likely meant."""
+    made = []
+    key, suite = document.get("defaults", {}).get("key"), document.get("defaults", {}).get("suite")
+    if key is not None:
+        try:
+            found = os.path.lexists(key) if "/" in key else keystore.find(key)["private"]
+            said = "" if found else f"there is no '{key}'" if "/" in key else f"the key store holds no private key of {key}"
+        except Fail as fail:
+            said = str(fail)
+        if said:
+            made.append(finding("setting-doubtful", f"defaults.key: {said}", Key="defaults.key"))
+    if suite is not None:
+        try:
+            suites.backends(suite)
+        except Fail as fail:
+            made.append(finding("setting-doubtful", f"defaults.suite: no backend here: {fail}", Key="defaults.suite"))
+    if any(not pattern.strip("*?") for pattern in document.get("registries", {}).get("insecure", ())):
+        said = "registries.insecure: '*' is every registry, so none is asked for TLS; name those that have none"
+        made.append(finding("setting-doubtful", said, Key="registries.insecure"))
+    return made

@@ -41,6 +41,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above."),
     "image-unavailable": (11, "", "the image could not be had from there", "skopeo, which reads Docker archives, Docker daemons and container storages, did not give the image. Its own words are above."),
     "attachments-unknown": (12, "", "a registry does not say what is attached to the image", "Signed statements that are attached to an image in its registry may be what its users judge it by. An error is not taken for their absence.", "ct pack … --no-attached"),
+    "decision-unkept": (11, "", "the decision cannot be kept", "It was to be kept in an audit log, and a decision that nothing will show is not told as a good one."),
+    "audit-broken": (10, "", "the audit log is not whole", "A decision or what it was made from was altered, removed, moved or put in. What such a log says is no evidence."),
+    "audit-differs": (6, "", "a verdict does not come out again", "From what was recorded another outcome follows: the decision was edited, or made by a version with other rules."),
+    "audit-head": (6, "", "a decision that was noted is not in the audit log", "The last decisions were removed, or this is another log."),
     "tool-missing": (69, "", "a program that is needed is not installed", "This step is done by another program, which was not found."),
     # -- usage ---------------------------------------------------------------------------------------------------------
     "usage": (64, "", "the command line is wrong", "The options or operands do not fit the synopsis."),
@@ -137,6 +141,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "policy-malformed": (10, "", "the policy is not well-formed", "A typo in a trust policy must be an error, never a rule that silently does nothing.", "ct policy check POLICY"),
     "policy-unreadable": (11, "", "the policy cannot be read", "A policy that was named and is missing, or cannot be read, is never taken for no policy.", "ct policy init --policy POLICY"),
     "policy-exists": (64, "", "there is a policy already", "A policy is never overwritten: its rules would be lost without a word.", "ct policy show", "ct policy add-signer ID"),
+    "rule-not-found": (6, "", "the policy has no such rule", "What was to be removed is not there, or is spelled otherwise. The policy is as it was.", "ct policy show"),
     # -- attestations --------------------------------------------------------------------------------------------------
     "attestation-missing": (5, "attestations", "a required attestation is missing", "The policy requires it and it is absent or does not count."),
     # -- content -------------------------------------------------------------------------------------------------------
@@ -147,6 +152,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "no-signing-key": (13, "", "no key to sign with", "No key was named and there is no default key.", "ct keygen", "ct key default ID"),
     "key-not-found": (13, "", "no such key", "There is no key of that id in the store, or no key file of that name.", "ct key list"),
     "key-locked": (13, "", "the private key cannot be opened", "The passphrase is wrong, or the file was altered."),
+    "signer-failed": (13, "", "the signing command did not sign", "The command of --exec gets the bytes to sign on its standard input. It must write the raw signature by the key, and nothing else, to its standard output, and exit with 0."),
     "passphrase-missing": (13, "", "no passphrase", "The key is encrypted and there is no terminal to ask at.", "--passphrase-file F, --passphrase-fd N or CT_PASSPHRASE_FILE"),
     "store-unsafe": (13, "", "the key store is not safe", "Its directories and files must belong to you or root and be writable by nobody else, and a private key must be readable by nobody else either.", "chmod go-w PATH", "chmod 600 KEY.key"),
     "key-malformed": (10, "", "not a well-formed key", "The file is not a key in any form that is accepted."),
@@ -154,7 +160,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "suite-unknown": (64, "", "no such suite", "The suite is not one this program has.", "CT-SIG-01"),
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
-    "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER"),
+    "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER", "ct re-sign FILE -k SIGNER"),
     "already-attested": (64, "", "this very statement is there already", "The same key has signed the same document about this image. Once is enough.", "ct explain FILE"),
     "signing-key-expired": (13, "", "the key that is to sign has expired", "A signature made after the key's expiry counts nowhere, so none is made.", "ct key rotate ID", "ct key expires ID DATE"),
     "key-expiring": (0, "", "the key expires soon", "What it signs until then goes on counting; what is signed after that will not.", "ct key rotate SIGNER"),

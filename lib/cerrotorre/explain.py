@@ -45,7 +45,10 @@ def _package(record: Record, palette: Palette) -> str:
         ("Platforms", ", ".join(manifest["image"]["platforms"]) or "none named"),
     ]
     metadata = manifest.get("metadata", {})
-    pairs += [(key.replace("_", " ").capitalize(), metadata[key]) for key in _METADATA.split() if key in metadata]
+    claim = {"base_name": "  (the image's claim)"}
+    pairs += [
+        (key.replace("_", " ").capitalize(), metadata[key] + claim.get(key, "")) for key in _METADATA.split() if key in metadata
+    ]
     if "ext" in manifest:
         pairs.append(("Ext", report.json_line(manifest["ext"]).strip() + "  (not interpreted)"))
     return _section("Package", pairs, palette)
@@ -103,8 +106,20 @@ def _signatures(record: Record, palette: Palette) -> str:
             pairs.append(("Key", _standing(one)))
         if known and one.get("claimed_key_id", one["key_id"]) != one["key_id"]:
             pairs.append(("Named", f"{one['claimed_key_id']} by the signer"))
+        pairs += _superseded(one, {other.get("line") for other in made})
         lines += [f"      {name:<12} {shown(value)}\n" for name, value in pairs]
     return "".join(lines if made else [*lines, "  none\n"])
+
+
+def _superseded(one: Record, there: set[Any]) -> list[tuple[str, str]]:
+    """The chain of custody: whose signatures this one took the place of, and theirs before, as its signer says."""
+    pairs = []
+    for entry in one.get("supersedes", ()):
+        name = "Supersedes" if entry["level"] == 1 else "Before that"
+        still = ", and it is here too" if entry["line"] in there else ""
+        said = f"{entry['key_id']}  {entry['suite_id']}  signed {entry['signed_at']}  (claimed by {one['key_id']}{still})"
+        pairs += [(name, said), ("", entry["fingerprint"])]
+    return [*pairs, ("And older", f"left out by {one['key_id']}")] if one.get("supersedes_cut") else pairs
 
 
 def _algorithms(suite: str) -> str:

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from _thread import get_ident, start_new_thread
+from collections.abc import Callable
 
 
 def arm() -> None:
@@ -45,3 +46,19 @@ def _end_with(process: int) -> None:
         signal.pthread_kill(main, signal.SIGTERM)
 
     start_new_thread(wait, ())
+
+
+def ending_with(parent: int) -> Callable[[], None]:
+    """What a process calls to get SIGTERM when its parent dies."""
+    # Rare, and slow to import.
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    set_death_signal = 1  # PR_SET_PDEATHSIG
+
+    def arm() -> None:
+        prctl(set_death_signal, int(signal.SIGTERM))
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return arm

@@ -97,12 +97,17 @@ def wanted(options: Options, created: str) -> dict[str, Any]:
     config-malformed and what `suites.components` raises.
     """
     key_id, expires, output = options.get("id"), options.get("expires"), options.get("output")
-    suite_id = options.get("suite") or config.read()["defaults"].get("suite", suites.DEFAULT)
+    suite_id = options["suite"] if "suite" in options else config.read()["defaults"].get("suite", suites.DEFAULT)
     profile = options.get("profile", "interactive")
     key_id = suggested_id(created[:4]) if key_id is None else _usable_id(key_id)
     if expires is not None:
         _check_later(expires, created)
-    suites.components(suite_id)
+    try:
+        suites.backends(suite_id)
+    except Fail as fail:
+        if "suite" not in options:
+            fail.finding["context"]["Named by"] = "[defaults] suite in config.toml"
+        raise
     if profile not in privatekey.PROFILES:
         raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
     if "no-password" in options and options.keys() & {"passphrase-fd", "passphrase-file", "profile"}:

@@ -3,6 +3,7 @@
 Times are the caller's, and so is standard input. What is asked is asked at the terminal.
 """
 
+import copy
 from collections.abc import Callable
 
 from cerrotorre import (
@@ -185,14 +186,14 @@ def _offer(options: Options, key: Key) -> str:
         if not keyreport.has_policy(path):
             return ""
         policy = policyedit.load(path)
-        before = policyedit.render(policy)
-        done = policyedit.add_signer(policy, key, required=False)
-        if policyedit.render(policy) == before:
+        before = copy.deepcopy(dict(policy))
+        policyedit.add_signer(policy, key, required=False)
+        if dict(policy) == before:
             return ""
         answer = None if "json" in options else terminal.ask(keyreport.admit(key, path))
         if answer is None or not _yes(answer):
             return keyreport.to_admit(key)
-        policyedit.save(path, policy, replace=True)
+        done, _, _ = policyedit.change(path, lambda policy: policyedit.add_signer(policy, key, required=False))
     except Fail:
         # The key is where it was to be; what is wrong with the policy says the command that is about it.
         return keyreport.to_admit(key)

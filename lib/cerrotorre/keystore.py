@@ -23,6 +23,16 @@ SOON = 30 * DAY
 ORIGINS = ("keys", "trusted", "known", "host")
 
 
+def _ml_dsa() -> Any:
+    from cerrotorre import liboqs
+
+    return liboqs.chosen()
+
+
+# Keys are used through their store, which is configured where config.toml lies.
+suites.ml_dsa_by(_ml_dsa)
+
+
 def directory(origin: str) -> str:
     """The directory of one of ORIGINS."""
     return os.path.join(places.host_dir(), "trusted") if origin == "host" else os.path.join(places.home_dir(), origin)
@@ -218,6 +228,31 @@ def check_current(key: Key, signed_at: str) -> list[Finding]:
     if into:
         notes.append(finding("key-superseded", f"{key['key_id']} was rotated into {into}", Signer=key["key_id"]))
     return notes
+
+
+def public_key(key_id: str | None) -> dict[str, Any]:
+    """As signing_key, without seeds: a key whose private half is elsewhere, so that only its .pub is needed.
+
+    `key_id` is an id in keys/ or a trusted directory, a path with a `/` in it to a .pub, or None for the default key.
+    Raises Fail no-signing-key, key-not-found, store-unsafe, key-malformed.
+    """
+    if key_id is not None and "/" in key_id:
+        if not key_id.endswith(".pub"):
+            raise Fail("key-not-found", f"'{key_id}' is no public key file NAME.pub, which --exec needs", File=key_id)
+        where, name = os.path.split(key_id.removesuffix(".pub"))
+        key = read_key(where, name, frozenset({f"{name}.local"} if os.path.lexists(f"{where}/{name}.local") else ()))
+    else:
+        key_id = default_id() if key_id is None else key_id
+        if key_id is None:
+            raise Fail("no-signing-key")
+        key = find(key_id)
+        if not key["trusted"]:
+            raise Fail(
+                "key-not-found", f"{key_id} is only known by name, and no signature by it would count", File=key["path"]
+            ).proposing(f"ct key trust {key_id}")
+    return {
+        name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
+    }
 
 
 def _beside(path: str) -> Key:

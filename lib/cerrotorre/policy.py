@@ -32,7 +32,7 @@ def judge(policies: list[tuple[str, Policy]], record: dict[str, Any], now: str, 
     return {
         "policies": [name for name, _ in policies],
         "rules": [line for case in cases for line in case.rules],
-        "counted": [one["key_id"] for one in cases[0].counted if all(one in case.counted for case in cases)],
+        "counted": list(dict.fromkeys(one["key_id"] for one in cases[0].counted if all(one in case.counted for case in cases))),
         "findings": findings,
         "passed": {check: not any(made["check"] == check for made in findings) for check in CHECKS},
     }
@@ -49,7 +49,7 @@ def _registries(case: Case) -> None:
     context = {"Source": claimed, "Registry": provenance.get("registry")}
     if source is None and "registry" in provenance:
         # No program of ours writes this, and no pattern can say which of the two it is about.
-        why = "the source and the registry that the manifest claims contradict each other"
+        why = f"the source that the manifest claims, {claimed}, is no full reference to this image at {provenance['registry']}"
         case.refuse("registry-not-allowed", why, "registries", **context)
         return
     said = source or f"the local source {claimed}"
@@ -108,11 +108,13 @@ def _pins(case: Case) -> None:
     # Every pin that names the bundle must hold.
     for key in named:
         _pin(case, f"pin.{key}", pins[key])
-    if case.policy.get("unpinned") == "deny":
-        if named:
-            case.rule("unpinned", True, f"the bundle is pinned by {', '.join(named)}")
-        else:
-            case.refuse("unpinned", f"no pin names {manifest['name']}:{manifest['version']}", "unpinned", Name=manifest["name"])
+    unpinned, why = case.policy.get("unpinned"), f"no pin names {manifest['name']}:{manifest['version']}"
+    if named and unpinned == "deny":
+        case.rule("unpinned", True, f"the bundle is pinned by {', '.join(named)}")
+    elif unpinned == "deny":
+        case.refuse("unpinned", why, "unpinned", Name=manifest["name"])
+    elif not named and any(isinstance(pin, dict) for pin in pins.values()):
+        case.rule("unpinned", True, f"{why}, and unpinned is allow")
 
 
 def _spelled(key: str) -> str | None:
@@ -129,7 +131,7 @@ def _pin(case: Case, rule: str, pin: dict[str, Any]) -> None:
         case.rule(f"{rule}.digest", True, f"{'the image' if digest == image else 'the manifest'} is {digest}")
     elif digest is not None:
         context = {"Expected": digest, "Actual": image, "Manifest": case.manifest_digest}
-        case.refuse("pin-mismatch", "neither the image nor the manifest has the pinned digest", f"{rule}.digest", **context)
+        case.refuse("pin-mismatch", f"neither the image nor the manifest is {digest}", f"{rule}.digest", **context)
     # "`signers` must all have counted signatures".
     for glob in pin.get("signers", ()):
         if by := signers.among(case.counted, [glob]):
@@ -147,7 +149,7 @@ def _expected(case: Case, expected: str) -> None:
         return
     source = manifest.get("provenance", {}).get("source")
     spelled = expect.spelled(expected)
-    why = f"this is {actual}, not {spelled}"
+    why = f"this is {actual}{', image ' + manifest['image_digest'] if '@' in spelled else ''}, not {spelled}"
     context = {"Expected": spelled, "Actual": actual, "Source": source, "Image": manifest["image_digest"]}
     hint = f"a mirror under another name: --expect {manifest['name']}" if "/" in expected or "@" in expected else None
     case.rule("expect", False, why)
@@ -171,11 +173,13 @@ def _attestations(case: Case) -> None:
             entry, matched = good
             case.rule(rule, True, f"{predicate.said(kind, entry['about'])}, signed by {entry['key_id']}", matched)
             continue
-        label = {"sbom": "an SBOM", "transparency_log": "inclusion in a log, and none is read yet"}.get(kind, kind)
+        label = {"sbom": "an SBOM", "transparency_log": "inclusion in a transparency log"}.get(kind, kind)
         reasons = [str(reason) for _, reason, _ in found]
         if any(isinstance(entry, dict) and entry.get("status") == "unknown" and _is(kind, entry) for entry in case.statements):
             reasons.append("no key of your store made one that is there")
         why = f"the policy requires {label}, and {'none counts: ' + '; '.join(reasons[:5]) if reasons else 'there is none'}"
+        if kind == "transparency_log":
+            why = f"the policy requires {label}, and this version reads none"
         context = {"Required": kind, "From": _list(narrowed.get("from")), "Builders": _list(narrowed.get("builders"))}
         case.refuse("attestation-missing", why, rule, **context, Found="; ".join(reasons[:5]) or None)
 

@@ -1,10 +1,12 @@
 """What `ct policy check` says of a policy beyond what every verification does: all schema errors, and what is likely not meant."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
 
-from cerrotorre import jsonic, policyread, reference
+from cerrotorre import jsonic, policylint, policyread, reference
+from cerrotorre.counted import is_empty_window
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
@@ -15,10 +17,14 @@ Remark = tuple[str, str]
 Key = dict[str, Any]
 
 
+# A file with more mistakes is no policy with mistakes.
+MOST = 200
+
+
 def schema_errors(data: bytes) -> list[Remark]:
     """The errors that the published schema finds, by place; not the one that `policyread.read`, which says more of it, raises.
 
-    None in what is not strict JSON, or in too much of it.
+    The first MOST of them; none in what is not strict JSON, or in too much of it.
     """
     try:
         policyread.read(data, "")
@@ -37,25 +43,45 @@ def schema_errors(data: bytes) -> list[Remark]:
     with open(path, "rb") as file:
         schema = jsonic.parse(file.read())
     found: list[Remark] = []
-    for error in Draft202012Validator(schema).iter_errors(policy):
+    for error in itertools.islice(Draft202012Validator(schema).iter_errors(policy), MOST):
         # Of what is one thing or another, the error in the one that was likely meant.
         inner = best_match([error]) or error
         at = tuple(inner.absolute_path)
         if inner.validator == "additionalProperties":
             known, patterns = inner.schema.get("properties", {}), inner.schema.get("patternProperties", {})
             stray = (key for key in inner.instance if key not in known and not any(re.search(p, key) for p in patterns))
-            found += [(policyread.pointer((*at, key)), f"the member {jsonic.dump(key)[:120]} is not known") for key in stray]
+            for key in stray:
+                near = policyread.nearest(key, tuple(known))
+                found.append((policyread.pointer((*at, key)), f"the member {jsonic.dump(key)[:120]} is not known{near}"))
         else:
-            found.append((policyread.pointer(at), inner.message[:400]))
+            found.append((policyread.pointer(at), _message(inner)))
     found.sort()
     same = next((remark for remark in found if remark[0] == reported), None)
     return [remark for remark in found if remark is not same]
 
 
-def warnings(policy: Policy, keys: list[Key]) -> list[Remark]:
-    """What a valid policy says that was likely not meant. `keys` are the store's (keystore.load)."""
+def _message(error: Any) -> str:
+    """What a schema error says, in the words of `policyread` where it has some."""
+    value, rule = error.instance, error.validator_value
+    if error.validator == "pattern":
+        grammars = [getattr(policyread, name) for name in _GRAMMARS]
+        expected = next(
+            (said for expression, said in grammars if f"^{expression}(?!\\n)$" == rule), f"text that matches {rule}"
+        )
+        return f"{jsonic.dump(value)[:120]} instead of {expected}"
+    if error.validator == "enum" and isinstance(value, str):
+        return f"{jsonic.dump(value)[:120]} instead of {' or '.join(map(jsonic.dump, rule))}{policyread.nearest(value, tuple(rule))}"
+    said: str = error.message
+    return said[:400]
+
+
+_GRAMMARS = ("KEY_GLOB", "FINGERPRINT", "DIGEST", "REGISTRY_GLOB", "PRINTABLE", "DATE")
+
+
+def warnings(policy: Policy, keys: list[Key], now: str = "") -> list[Remark]:
+    """What a valid policy says that was likely not meant. `keys` are the store's (keystore.load); `now` is a time, "" for none."""
     trusted = [key for key in keys if key["trusted"]]
-    return [*_signers(policy, trusted), *_patterns(policy), *_rest(policy, trusted)]
+    return [*_signers(policy, trusted), *_patterns(policy), *_rest(policy, trusted), *policylint.remarks(policy, trusted, now)]
 
 
 def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
@@ -65,14 +91,14 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
         yield "/signers/allowed", "an empty list allows no signer: every bundle is refused"
     for number, entry in enumerate(allowed or ()):
         at = f"/signers/allowed/{number}"
-        if not any(_names(entry, key) for key in trusted):
+        if not any(policylint.names(entry, key) for key in trusted):
             yield at, f"no key in keys/ or trusted/ is {_label(entry)}"
         if entry.get("required") and "sources" in entry:
             yield at, "required and limited to sources: every bundle from elsewhere is refused"
         for glob in entry.get("sources", ()):
             yield from _pattern(f"{at}/sources", glob, blocked=False)
     for number, entry in enumerate(rules.get("denied", ())):
-        if "before" in entry and "after" in entry and entry["before"] <= entry["after"]:
+        if is_empty_window(entry.get("after"), entry.get("before")):
             yield f"/signers/denied/{number}", "no time lies between after and before, so the key is denied always"
         if "fingerprint" not in entry and not any(matches(entry["key_id"], key["key_id"]) for key in trusted):
             yield (
@@ -80,26 +106,16 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
                 f"no key in keys/ or trusted/ is {_label(entry)}; a fingerprint would deny it by any name",
             )
     globs = rules.get("threshold_from")
-    can = [
-        key
-        for key in trusted
-        if allowed is None or policy.get("default_action") == "allow" or any(_names(e, key) for e in allowed)
-    ]
+    can = policylint.able(policy, trusted)
     can = [key for key in can if globs is None or any(matches(glob, key["key_id"]) for glob in globs)]
     if rules.get("threshold", 0) > len(can):
         yield (
             "/signers/threshold",
-            f"{int(rules['threshold'])} signers are needed, and {len(can)} keys of the store could count",
+            f"{int(rules['threshold'])} signers are needed, and {len(can)} key{'' if len(can) == 1 else 's'} of the store could count",
         )
     for glob in globs or ():
         if not any(matches(glob, key["key_id"]) for key in trusted):
             yield "/signers/threshold_from", f"no key in keys/ or trusted/ is {glob}"
-
-
-def _names(entry: dict[str, Any], key: Key) -> bool:
-    if entry.get("fingerprint", key["fingerprint"]) != key["fingerprint"]:
-        return False
-    return matches(entry.get("key_id", "*"), key["key_id"])
 
 
 def _label(entry: dict[str, Any]) -> str:

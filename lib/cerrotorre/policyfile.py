@@ -17,11 +17,18 @@ def load(
     `option` is --policy; `settings` are config.read's, read only if they are asked for and not given. Raises Fail policy-unreadable,
     policy-malformed, store-unsafe, and what config.read raises.
     """
+    return [(name, policyread.read(held, name)) for name, _, held in files(option, env, settings)]
+
+
+def files(
+    option: str | None, env: Mapping[str, str] | None = None, settings: dict[str, Any] | None = None
+) -> list[tuple[str, str, bytes]]:
+    """[(name, absolute path, bytes)] of the same, not parsed. Raises Fail as `load` does, but for policy-malformed."""
     path, name, named = chosen(option, env, settings)
-    found = [(name, load_one(path, name, named=named, guarded=is_guarded(path, env)))]
     host = os.path.join(places.host_dir(), "policy.json")
-    found.append((host, load_one(host, host, named=False, guarded=True)))
-    return [(name, policy) for name, policy in found if policy is not None]
+    found = [(name, path, _held(path, name, named=named, guarded=is_guarded(path, env)))]
+    found.append((host, host, _held(host, host, named=False, guarded=True)))
+    return [(name, os.path.abspath(path), held) for name, path, held in found if held is not None]
 
 
 def chosen(
@@ -42,10 +49,15 @@ def chosen(
 
 def load_one(path: str, name: str, *, named: bool, guarded: bool) -> Policy | None:
     """The policy of one file; None only if there is "no such file" and nobody named it. Raises Fail as `load` does."""
+    found = _held(path, name, named=named, guarded=guarded)
+    return None if found is None else policyread.read(found, name)
+
+
+def _held(path: str, name: str, *, named: bool, guarded: bool) -> bytes | None:
     found = _bytes(path, name, guarded=guarded)
     if found is None and named:
         raise Fail("policy-unreadable", f"there is no policy '{path}'", Policy=name)
-    return None if found is None else policyread.read(found, name)
+    return found
 
 
 def data(path: str) -> bytes:

@@ -23,8 +23,14 @@ PROFILES = {
 # Below, guessing is cheap; above, a file could exhaust the memory of whoever opens it.
 BOUNDS = {"t": (2, 10), "m": (64 << 10, 1 << 20), "p": (1, 8)}
 
-# RFC 8410 §7: version 0, AlgorithmIdentifier, OCTET STRING around CurvePrivateKey, no attributes, no public key.
-_PKCS8 = {"ed25519": bytes.fromhex("302e020100300506032b657004220420")}
+# Version 0, AlgorithmIdentifier, OCTET STRING around the private key, no attributes, no public key. RFC 8410 §7: an OCTET STRING;
+# RFC 9881 §6: the choice `seed [0] OCTET STRING`.
+_PKCS8 = {
+    "ed25519": bytes.fromhex("302e020100300506032b657004220420"),
+    "ed448": bytes.fromhex("3047020100300506032b6571043b0439"),
+    "ml-dsa-65": bytes.fromhex("3034020100300b060960864801650304031204228020"),
+    "ml-dsa-87": bytes.fromhex("3034020100300b060960864801650304031304228020"),
+}
 
 # {"encrypted": True, "key_id", "suite_id", "fingerprint", "kdf", "nonce", "ciphertext", "associated": bytes}
 # or {"encrypted": False, "suite_id", "seeds": [bytes]}

@@ -7,6 +7,8 @@ from cerrotorre.typed import Any
 Record = dict[str, Any]
 
 BUNDLE, ERROR, END = "ct/bundle/1", "ct/error/1", "ct/end/1"
+# What a verdict needs, in the order of the checks.
+PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content")
 
 
 def new(bundle: str) -> Record:
@@ -64,3 +66,16 @@ def need(record: Record, *checks: str) -> None:
 def stopped(record: Record, check: str, *, go_on: bool = False) -> bool:
     """Whether the record is past judging at `check`. Without a good structure nothing else can be judged."""
     return any(errors.stops(made, "structure" if go_on else check) for made in record.get("findings", []))
+
+
+def judged(record: Record) -> tuple[int, list[Finding]]:
+    """(status, findings, the deciding one first): valid is something said, so a pass that nobody said is a finding."""
+    findings = [made for made in record.get("findings", []) if made["status"]]
+    if not findings:
+        silent = [check for check in PASSES if record.get("passed", {}).get(check) is not True]
+        if silent:
+            findings = [
+                errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])
+            ]
+    findings.sort(key=errors.rank)
+    return (findings[0]["status"] if findings else 0), findings

@@ -3,11 +3,10 @@
 from cerrotorre import errors, jsonic
 from cerrotorre.errors import Finding
 from cerrotorre.palette import Palette
-from cerrotorre.records import Record
+from cerrotorre.records import PASSES, Record, judged
 from cerrotorre.text import hidden, shown, with_names
 from cerrotorre.typed import Any
 
-PASSES = ("structure", "signatures", "trust", "policy", "attestations", "content")
 # What a proposed command is for, where the command does not say it.
 _PURPOSES = {
     "ct explain FILE --signers": "To see who signed",
@@ -64,19 +63,6 @@ def _next(made: Finding) -> str:
     return "\n" + "".join(lines) if lines else ""
 
 
-def judged(record: Record) -> tuple[int, list[Finding]]:
-    """(status, findings, the deciding one first): valid is something said, so a pass that nobody said is a finding."""
-    findings = [made for made in record.get("findings", []) if made["status"]]
-    if not findings:
-        silent = [check for check in PASSES if record.get("passed", {}).get(check) is not True]
-        if silent:
-            findings = [
-                errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])
-            ]
-    findings.sort(key=errors.rank)
-    return (findings[0]["status"] if findings else 0), findings
-
-
 def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     """The verdict on one bundle, in full."""
     _, findings = judged(record)
@@ -85,6 +71,7 @@ def verdict(record: Record, palette: Palette, verbose: bool) -> str:
             refused(record, "Verification failed", palette, findings)
             + (rules(record, palette) if verbose else "")
             + notes(record, palette)
+            + fields(_place(record))
         )
     manifest = record["manifest"]
     pairs: list[tuple[str, object]] = [
@@ -92,6 +79,7 @@ def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     ]
     pairs += [("Signed by", f"{made['key_id']}  {made['signed_at']}") for made in _signers(record)]
     pairs.append(("Policy", _policy(record)))
+    pairs += _place(record)
     head = f"{palette.mark('ok')} {named(record['bundle'])} is valid\n"
     return head + fields(pairs, least=10) + (rules(record, palette) if verbose else "") + notes(record, palette)
 
@@ -115,6 +103,12 @@ def _signers(record: Record) -> list[Record]:
     """The signatures that count under every policy."""
     made, counted = record.get("signatures", []), record["trust"]["counted"]
     return [one for one in made if one["kind"] == "bundle-signature" and one["status"] == "valid" and one["key_id"] in counted]
+
+
+def _place(record: Record) -> list[tuple[str, object]]:
+    """Where the decision was kept, if it was."""
+    kept = record.get("recorded")
+    return [("Recorded", f"{kept['number']}  {kept['digest']}")] if kept else []
 
 
 def _policy(record: Record) -> str:
@@ -163,6 +157,7 @@ def verdict_json(record: Record) -> str:
             "checks": [{"check": check, "passed": passed.get(check)} for check in PASSES],
             "signatures": record.get("signatures", []),
             "trust": record.get("trust", {"policies": [], "rules": []}),
+            "recorded": record.get("recorded"),
             "findings": findings + [made for made in record.get("findings", []) if not made["status"]],
         }
     )

@@ -126,17 +126,25 @@ SETTINGS = {
             "What makes and checks ML-DSA signatures: what this program brings, or the library that crypto.liboqs names; liboqs without that path is an error.",
             choices=("auto", "liboqs"),
             default="auto",
+            readers=("every command that makes or checks an ML-DSA signature",),
         ),
         Setting(
             "crypto.liboqs",
             "The liboqs library. It and its directory must belong to the user or root and be writable by nobody else.",
             ABSOLUTE,
+            readers=("what crypto.ml_dsa names",),
         ),
         Setting(
             "cache.dir",
             "The directory of the store of fetched content.",
             PATH,
             found="cerro/bundles in $XDG_DATA_HOME or ~/.local/share",
+        ),
+        Setting(
+            "audit.dir",
+            "The audit log in which every decision is kept. One that cannot be kept is no valid one.",
+            PATH,
+            readers=("ct verify", "ct audit"),
         ),
     )
 }

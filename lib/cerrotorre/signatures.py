@@ -2,8 +2,8 @@
 
 Pure: lines, facts and keys in; signatures and findings out. For each envelope, in order:
 
-1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint.
-2. A claimed key must have made its whole suite's signatures: else signature-incomplete or signature-invalid. Of several that
+1. Which store keys does it claim? By a keyid, and by the predicate's fingerprint, of a key or of a component.
+2. A claimed key must have made its whole suite's signatures, in order: else signature-incomplete or signature-invalid. Of several that
    did, the envelope is the trusted one's, and of several of these that of the lowest fingerprint's.
 3. A signature whose keyid is nobody's but which verifies under a store key: keyid-mismatch. But other programs sign attestations
    too, with key ids of their own kind or none: then it is that key's, if its suite is of one component.
@@ -74,12 +74,13 @@ def _judge_one(
     describe: Callable[[statement.Statement], Signature],
 ) -> tuple[Signature, list[Finding]]:
     said = statement.claimed(envelope)
-    signature = _described(said)
+    signature = _described(said) | {name: envelope[name] for name in ("line",) if name in envelope}
     message = dsse.pae(envelope["payload_type"], envelope["payload"])
     claimed = [components[keyid] for keyid, _ in envelope["signatures"] if keyid in components]
     predicate = said.get("predicate") if said else None
-    if isinstance(predicate, dict) and isinstance(predicate.get("fingerprint"), str) and predicate["fingerprint"] in named:
-        claimed.append(named[predicate["fingerprint"]])
+    if isinstance(predicate, dict) and isinstance(predicate.get("fingerprint"), str):
+        # A component's fingerprint claims its key too: half of a hybrid is not a key of a smaller suite.
+        claimed += [whose[predicate["fingerprint"]] for whose in (named, components) if predicate["fingerprint"] in whose]
     claimed = list({key["fingerprint"]: key for key in claimed}.values())
     for key in claimed:
         if broken := _verify(key, envelope, message):
@@ -104,18 +105,23 @@ def _judge_one(
         for line in said["predicate"]["attestations"]:
             earliest = listed.get((key["fingerprint"], line), signature["signed_at"])
             listed[key["fingerprint"], line] = min(earliest, signature["signed_at"])
+        signature |= _superseded(said["predicate"])
     return {**signature, **_holder(key), "status": "invalid" if wrong else "valid"}, wrong
 
 
 def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None:
     """What is wrong with the signatures that this key's suite requires."""
     algorithms = suites.SUITES[key["suite_id"]]
-    for algorithm, public, component in zip(algorithms, key["publics"], key["components"], strict=True):
-        made = [raw for keyid, raw in envelope["signatures"] if keyid == component]
-        if len(made) != 1:
-            return finding("signature-incomplete", **_signer(key), Expected=f"one signature by {component}", Actual=len(made))
-        if not suites.verify(algorithm, public, message, made[0]):
-            return finding("signature-invalid", **_signer(key))
+    made = [(keyid, raw) for keyid, raw in envelope["signatures"] if keyid in key["components"]]
+    for component in key["components"]:
+        if (count := sum(keyid == component for keyid, _ in made)) != 1:
+            return finding("signature-incomplete", **_signer(key), Expected=f"one signature by {component}", Actual=count)
+    if [keyid for keyid, _ in made] != key["components"]:
+        return finding("signature-incomplete", "the signatures are not in the order of the key's suite", **_signer(key))
+    for algorithm, public, (_, raw) in zip(algorithms, key["publics"], made, strict=True):
+        if not suites.verify(algorithm, public, message, raw):
+            which = {"Suite": key["suite_id"], "Algorithm": algorithm} if len(algorithms) > 1 else {}
+            return finding("signature-invalid", **_signer(key), **which)
     return None
 
 
@@ -172,6 +178,16 @@ def _holder(key: Key) -> Signature:
 
 def _rotated(key: Key) -> Signature:
     return {"rotated_into": key["rotated_into"]} if key.get("rotated_into") else {}
+
+
+def _superseded(predicate: dict[str, Any]) -> Signature:
+    """What a genuine signature says that it replaced: the signer's claim."""
+    if "supersedes" not in predicate:
+        return {}
+    from cerrotorre import custody
+
+    entries, cut = custody.parse(predicate["supersedes"])
+    return {"supersedes": entries} | ({"supersedes_cut": True} if cut else {})
 
 
 def _last(key_id: str, keys: list[Key]) -> str:

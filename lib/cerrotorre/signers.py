@@ -4,6 +4,8 @@ from cerrotorre import counted
 from cerrotorre.case import Case, source_of
 from cerrotorre.counted import Policy, Reason, Signature
 from cerrotorre.glob import matches
+from cerrotorre.reference import match_registry
+from cerrotorre.typed import Any
 
 # The sections and members that bear on single signatures, beside `minimum`.
 _LIMITS = (("suites", "allowed"), ("suites", "minimum"), ("time", "max_age_days"), ("time", "clock_skew_tolerance_seconds"))
@@ -31,11 +33,15 @@ def _admitted(case: Case, refused: list[tuple[Signature, Reason | None]], lifted
     rule = "signers.allowed" if "allowed" in case.policy.get("signers", {}) else "signers"
     for entry in case.counted:
         pattern = _admitting(case.policy, entry, source_of(case.manifest))
-        by = f"admitted by {pattern}" if pattern else "in keys/ or trusted/"
+        listed = "not listed, and default_action is allow" if rule != "signers" else "in keys/ or trusted/"
+        by = f"admitted by {pattern}" if pattern else listed
         case.rule(rule, True, f"{entry['key_id']} signed, and is {by}", pattern)
     if lifted:
+        for _, reason in refused:
+            if reason and reason[0] == "signer-untrusted":
+                case.rule(reason[1], True, f"{reason[2]}; its signature is not counted, and does no harm")
         if not case.counted:
-            case.rule(rule, False, "no signature counts, for its suite or its time")
+            case.rule(rule, False, f"no signature counts: that of {ids(lifted)} does not, for its suite or its time")
         return not case.counted
     if not refused:
         claims = {f"Claimed_{name}": _claimed(case, f"claimed_{name}") for name in ("key_id", "fingerprint")}
@@ -64,12 +70,15 @@ def _admitting(policy: Policy, signature: Signature, source: str | None) -> str 
 
 def _denied(case: Case, refused: list[tuple[Signature, Reason | None]], others: bool) -> None:
     """A denied signer's signature does not count; it fails the bundle where nobody else's could."""
-    for signature, reason in refused:
-        if reason and reason[0] == "signer-denied":
-            if others:
-                case.rule(reason[1], True, f"{reason[2]}; its signature is not counted")
-            else:
-                case.refuse(reason[0], reason[2], reason[1], **_of(signature))
+    trusted = [signature for signature, reason in refused if not reason or reason[1] != "signers"]
+    named = [(signature, one) for signature in trusted for one in counted.denials(signature, case.policy)]
+    for signature, (denied, rule, why) in named:
+        if denied and not others:
+            case.refuse("signer-denied", why, rule, **_of(signature), **_dated(signature))
+        else:
+            case.rule(rule, True, f"{why}; its signature is not counted" if denied else f"{why}, so it is not denied")
+    if trusted and not named and "denied" in case.policy.get("signers", {}):
+        case.rule("signers.denied", True, f"no entry denies {ids(trusted)}")
 
 
 def _required(case: Case, lifted: list[Signature], source: str | None) -> bool:
@@ -85,8 +94,9 @@ def _required(case: Case, lifted: list[Signature], source: str | None) -> bool:
             case.rule(rule, False, f"no signature of {label} counts, for its suite or its time")
             blamed = True
         else:
-            where = f", for {', '.join(entry['sources'])}" if "sources" in entry else ""
-            why = f"no counted signature by {label}{where}, which the policy requires"
+            why = f"no counted signature by {label}, which the policy requires"
+            if "sources" in entry and not any(match_registry(pattern, source) for pattern in entry["sources"]):
+                why += f", and which counts only for {', '.join(entry['sources'])}, not for {source or 'a local source'}"
             case.refuse(
                 "signer-required", why, rule, Required=label, Fingerprint=entry.get("fingerprint"), Signed_by=ids(case.counted)
             )
@@ -101,13 +111,13 @@ def _threshold(case: Case, lifted: list[Signature]) -> bool:
     globs = rules.get("threshold_from")
     # "With `threshold_from` only keys matching those globs count."
     count = counted.distinct(among(case.counted, globs), case.signatures)
-    of = f" among {', '.join(globs)}" if globs else ""
-    why = f"{count} of {needed} signers{of}"
+    of = f" among {' or '.join(globs)}" if globs else ""
+    why = f"{needed} signer{'' if needed == 1 else 's'} needed{of}, {count} counted"
     if count >= needed:
         case.rule("signers.threshold", True, why)
         return False
     if counted.distinct(among(lifted, globs), case.signatures) >= needed:
-        case.rule("signers.threshold", False, f"{why}; others do not count, for their suite or time")
+        case.rule("signers.threshold", False, f"{why}: others do not count, for their suite or time")
         return True
     case.refuse("threshold", why, "signers.threshold", Expected=needed, Actual=count, Signed_by=ids(case.counted))
     return False
@@ -121,18 +131,38 @@ def among(signatures: list[Signature], globs: list[str] | None) -> list[Signatur
 def _late(case: Case, reasons: list[tuple[Signature, Reason]], blamed: bool) -> None:
     """The suite and time rules: a finding each where a signer rule fails for them alone, else a line that says what they did."""
     kept = [rule for _, (_, rule, _) in reasons]
-    stated = [f"{section}.{name}" for section, name in _LIMITS if name in case.policy.get(section, {})]
-    stated += [f"minimum.{name}" for name in counted.names(case.policy.get("minimum", {}), case.manifest["name"])]
-    for rule in stated if case.counted else ():
-        if rule not in kept:
+    limits = [(f"{section}.{name}", case.policy.get(section, {}).get(name)) for section, name in _LIMITS]
+    minimum = case.policy.get("minimum", {})
+    limits += [(f"minimum.{name}", minimum[name]["signed_after"]) for name in counted.names(minimum, case.manifest["name"])]
+    for rule, limit in limits if case.counted else ():
+        if limit is not None and rule not in kept:
             suites = ", ".join(sorted({entry["suite_id"] for entry in case.counted})) if rule.startswith("suites.") else None
-            case.rule(rule, True, f"holds for {ids(case.counted)}{': ' + suites if suites else ''}", suites)
+            case.rule(rule, True, f"{ids(case.counted)} signed {_held(rule, limit, suites, case.now)}", suites)
+    for entry in case.counted:
+        # Nobody's policy, but the signer's and the store's.
+        if entry.get("expires"):
+            case.rule("signature.expires", True, f"the signature of {entry['key_id']} counts until {entry['expires']}")
+        if entry.get("key_expires"):
+            signed, expires = entry["signed_at"], entry["key_expires"]
+            case.rule("key.expires", True, f"{entry['key_id']} signed {signed}, and its key expires {expires}")
     for signature, (slug, rule, why) in reasons:
         if blamed:
-            limits = {"Suite": signature["suite_id"], "Signed_at": signature["signed_at"], "Now": case.now}
-            case.refuse(slug, why, rule, **_of(signature), **limits)
+            case.refuse(slug, why, rule, **_of(signature), Suite=signature["suite_id"], **_dated(signature), Now=case.now)
         else:
             case.rule(rule, True, f"{why}; not counted, and not needed")
+
+
+def _held(rule: str, limit: Any, suites: str | None, now: str) -> str:
+    if suites:
+        return f"with {suites}" + (f", not below {limit}" if rule == "suites.minimum" else "")
+    if rule.startswith("minimum."):
+        return f"after {limit}"
+    unit, side = ("day", "before") if rule == "time.max_age_days" else ("second", "after")
+    return f"at most {int(limit)} {unit}{'' if limit == 1 else 's'} {side} {now}"
+
+
+def _dated(signature: Signature) -> dict[str, str | None]:
+    return {"Signed_at": signature.get("signed_at"), "Existed_by": signature.get("existed_by")}
 
 
 def _of(signature: Signature) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 import os
 
-from cerrotorre import attest, canon, dsse, locked, manifest, recorded, statement, suites, times
+from cerrotorre import attest, canon, custody, dsse, locked, manifest, recorded, records, statement, suites, times
 from cerrotorre.content import absolute, identity, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
+
+# (its place in `attestations`, the digest of its line, the fingerprint that it claims)
+BundleSignature = tuple[int, str, Any]
 
 
 def expiry(text: str | None) -> str | None:
@@ -20,17 +23,31 @@ def expiry(text: str | None) -> str | None:
         raise Fail("usage", f"--expires: {error}") from None
 
 
-def sign(record: Record, key: dict[str, Any], signed_at: str, expires: str | None, workdir: str | None = None) -> None:
+def sign(
+    record: Record,
+    key: dict[str, Any],
+    signed_at: str,
+    expires: str | None,
+    workdir: str | None = None,
+    *,
+    genuine: bool = False,
+    replace: bool = False,
+) -> None:
     """Sign the record's pending statements, then the bundle. What is too large for a record goes into a file of `workdir`.
 
-    Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in."""
-    parsed, digest, lines, signers = _looked_at(record)
-    if key["fingerprint"] in signers:
+    Append `key`'s signature over what the record's manifest canonicalises to, never over a digest that was handed in.
+    `genuine`: only what ct-check passed and a trusted key signed. `replace`: such, and in place of the signatures that it has."""
+    record.pop("replaced", None)
+    parsed, digest, lines, made = _looked_at(record)
+    if genuine or replace:
+        _need_genuine(record, made)
+    if not replace and key["fingerprint"] in [fingerprint for _, _, fingerprint in made]:
         raise Fail("already-signed", f"signed by {key['key_id']}", Signer=key["key_id"], Fingerprint=key["fingerprint"])
     if expires and expires <= signed_at:
         raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
     _statements(record, parsed, lines, key, workdir)
-    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires), key)
+    supersedes = _replace(record, made) if replace else None
+    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires, supersedes), key)
     record.setdefault("attestations", []).append({"envelope": line.decode()})
 
 
@@ -42,21 +59,62 @@ def attest_only(record: Record, key: dict[str, Any], workdir: str | None = None)
     _statements(record, parsed, lines, key, workdir)
 
 
-def _looked_at(record: Record) -> tuple[dict[str, Any], str, list[str], list[Any]]:
-    """(the manifest, its digest, the digests of the lines that are no bundle signature, the fingerprints of the others)."""
+def _need_genuine(record: Record, made: list[BundleSignature]) -> None:
+    """Raise Fail unless the record's `signatures` are ct-check's word on those that are there, and one is valid by a trusted key."""
+    records.need(record, "structure", "signatures")
+    judged = _judged(record)
+    if [one.get("line") for one in judged] != [line for _, line, _ in made]:
+        raise Fail("record-inconsistent", "`signatures` are not those in `attestations`: ct-check comes right before this")
+    valid = [one for one in judged if one.get("status") == "valid"]
+    if not valid:
+        raise Fail("signer-unknown", "no signature on the bundle is by a key in your store")
+    if not any(one.get("trusted") is True for one in valid):
+        first = {"Signer": valid[0].get("key_id"), "Fingerprint": valid[0].get("fingerprint")}
+        raise Fail(
+            "signer-untrusted", "only keys signed it that your store knows by name, and does not trust", **first
+        ).proposing("ct explain FILE --signers", "ct key trust SIGNER")
+
+
+def _judged(record: Record) -> list[Any]:
+    """What ct-check said of the signatures on the bundle."""
+    said = record.get("signatures")
+    if not isinstance(said, list):
+        raise Fail("record-inconsistent", "`signatures` is not a list")
+    return [one for one in said if isinstance(one, dict) and one.get("kind") == "bundle-signature"]
+
+
+def _replace(record: Record, made: list[BundleSignature]) -> str | None:
+    """Take the bundle signatures out into the record's `replaced`, and return the `supersedes` of the one that takes their place.
+
+    What ct-check and ct-policy said, they said of signatures that are gone."""
+    gone = {number for number, _, _ in made}
+    record["attestations"] = [entry for number, entry in enumerate(record["attestations"]) if number not in gone]
+    record["replaced"] = _judged(record)
+    for member in ("signatures", "trust"):
+        record.pop(member, None)
+    for check in ("signatures", "trust", "policy", "attestations"):
+        record["passed"].pop(check, None)
+    try:
+        return custody.text(record["replaced"])
+    except (ValueError, KeyError, TypeError):
+        raise Fail("record-inconsistent", "`signatures` is not as ct-check writes it") from None
+
+
+def _looked_at(record: Record) -> tuple[dict[str, Any], str, list[str], list[BundleSignature]]:
+    """(the manifest, its digest, the digests of the lines that are no bundle signature, the others)."""
     canonical = canon.canonical(record.get("manifest", {}))
     if record.get("canonical") != canonical.decode():
         raise Fail("record-inconsistent", "`canonical` is not what `manifest` canonicalises to")
     parsed, digest, _ = recorded.derive(record)
-    lines, signers = [], []
-    for kind, line, envelope in recorded.attestations(record):
+    lines, made = [], []
+    for number, (kind, line, envelope) in enumerate(recorded.attestations(record)):
         said = statement.claimed(envelope) if kind == "envelope" else None
         if said and said["predicateType"] == statement.BUNDLE_SIGNATURE:
             predicate = said.get("predicate")
-            signers.append(predicate.get("fingerprint") if isinstance(predicate, dict) else None)
+            made.append((number, sha256(line), predicate.get("fingerprint") if isinstance(predicate, dict) else None))
         else:
             lines.append(sha256(line))
-    return parsed, digest, lines, signers
+    return parsed, digest, lines, made
 
 
 def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: dict[str, Any], workdir: str | None) -> None:
@@ -70,7 +128,12 @@ def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: d
 
 def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
     message = dsse.pae(dsse.PAYLOAD_TYPE, payload)
-    made = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
+    if "command" in key:
+        from cerrotorre import external
+
+        made = external.sign(key, message)
+    else:
+        made = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
     return dsse.write(payload, list(zip(components, made, strict=True)))
 

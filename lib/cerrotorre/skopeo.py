@@ -4,12 +4,11 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 
+from cerrotorre import interrupt
 from cerrotorre.errors import Fail
-from cerrotorre.typed import Any
 
 MAX_WORDS = 2000
 # Seconds between two looks at what it has written, and that it is given to end when told to.
@@ -48,7 +47,7 @@ def run(
             stderr=subprocess.PIPE,
             env=environment,
             cwd=cwd,
-            preexec_fn=_end_with(os.getpid()),
+            preexec_fn=interrupt.ending_with(os.getpid()),
         ) as child:
             try:
                 if silence is None and most is None:
@@ -118,19 +117,3 @@ def _message(line: str) -> str:
         return str(json.loads(quoted[1])) if quoted else line
     except ValueError:
         return line
-
-
-def _end_with(parent: int) -> Any:
-    """What a process calls to get SIGTERM when its parent dies."""
-    # Rare, and slow to import.
-    import ctypes
-
-    prctl = ctypes.CDLL(None).prctl
-    set_death_signal = 1  # PR_SET_PDEATHSIG
-
-    def arm() -> None:
-        prctl(set_death_signal, int(signal.SIGTERM))
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return arm

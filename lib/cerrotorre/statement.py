@@ -32,6 +32,7 @@ def make(
     signed_at: str,
     attestations: list[str],
     expires: str | None,
+    supersedes: str | None = None,
 ) -> bytes:
     """The bytes of a bundle signature's statement, made once and never serialised again."""
     predicate = {
@@ -45,6 +46,8 @@ def make(
     }
     if expires:
         predicate["expires"] = expires
+    if supersedes:
+        predicate["supersedes"] = supersedes
     return jsonic.canonical(
         {
             "_type": STATEMENT,
@@ -124,8 +127,11 @@ def check_signature(value: Statement, key: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"suite_id is {str(predicate['suite_id'])[:40]!r}, and the key's suite is {key['suite_id']}")
     if predicate["fingerprint"] != key["fingerprint"]:
         raise ValueError("fingerprint is not the key's")
-    if not isinstance(predicate.get("supersedes", ""), str):
-        raise ValueError("supersedes is not a string")
+    if "supersedes" in predicate:
+        # Few signatures replaced others, and the start-up of all would pay for the import.
+        from cerrotorre import custody
+
+        custody.parse(predicate["supersedes"])
     listed = predicate["attestations"]
     if not isinstance(listed, list) or not all(map(is_digest, listed)):
         raise ValueError("attestations is not an array of digests")

@@ -39,11 +39,14 @@ class TooLarge(Fail):
 
 
 class Transport:
-    """Connections to any host, kept open. `timeout` is for one silence, `deadline` for one whole answer; both in seconds."""
+    """Connections to any host, kept open. `timeout` is for one silence, `deadline` for one whole answer; both in seconds. A busy
+    server is asked `tries` times in all."""
 
-    def __init__(self, env: Mapping[str, str] | None = None, timeout: float = 20, deadline: float = 120) -> None:
+    def __init__(
+        self, env: Mapping[str, str] | None = None, timeout: float = 20, deadline: float = 120, tries: int = TRIES
+    ) -> None:
         self._env = os.environ if env is None else env
-        self._timeout, self._deadline = timeout, deadline
+        self._timeout, self._deadline, self._tries = timeout, deadline, tries
         self._pools: dict[tuple[str, bool], Any] = {}
 
     def send(
@@ -60,9 +63,9 @@ class Transport:
 
         Raises Fail network for no answer, one that is over `limit` bytes, cut short, or too slow.
         """
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             answer = self._once(method if form is None else "POST", url, headers, limit, form, verified)
-            if answer["status"] not in (429, 503) or attempt == TRIES - 1:
+            if answer["status"] not in (429, 503) or attempt == self._tries - 1:
                 break
             asked = answer["headers"].get("retry-after", "")
             seconds = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else 2**attempt

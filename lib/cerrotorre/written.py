@@ -65,6 +65,7 @@ def text(record: Record, output: str, word: str, palette: Palette, documents: li
     signers = claimed_signers(record)
     pairs += [("Signed by", f"{one.get('key_id')}  ({one.get('suite_id')})  {one.get('fingerprint')}") for one in signers]
     pairs += [] if signers else [("Signed by", "nobody")]
+    pairs += [_replaced(one) for one in record.get("replaced", ())]
     for one in documents:
         kind = str(predicate.kind_of(one["predicate_type"]))
         said = predicate.said(kind, one["about"]) if "about" in one else "not valid by its schema"
@@ -75,6 +76,13 @@ def text(record: Record, output: str, word: str, palette: Palette, documents: li
         pairs.append(("Attached", f"{taken} attestation{plural} taken along" + (f", {left} left behind" if left else "")))
     others = [made for made in record["findings"] if made["finding"] != LEFT_BEHIND]
     return head + report.fields(pairs, least=10) + report.notes({"findings": others}, palette)
+
+
+def _replaced(one: Record) -> tuple[str, str]:
+    """A signature that is gone, in words: a stranger's name is only what it says of itself."""
+    if one["status"] == "valid":
+        return "Replaces", f"{one['key_id']}  ({one['suite_id']})  {one['fingerprint']}  {one['signed_at']}"
+    return "Dropped", f"a signature by nobody you know, which claims to be by {one.get('claimed_key_id', 'nobody')}"
 
 
 def left_behind(record: Record, palette: Palette) -> str:
@@ -95,6 +103,7 @@ def as_json(record: Record, output: str, word: str, documents: list[Record]) -> 
         "attestations": documents,
         "findings": record["findings"],
     }
-    if "attached" in record:
-        rest["attached"] = record["attached"]
+    for member in ("attached", "replaced"):
+        if member in record:
+            rest[member] = record[member]
     return report.json_line({"action": word, "output": output, **facts, **rest})

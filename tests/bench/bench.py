@@ -140,6 +140,7 @@ class Bench:
         # writes back would disturb them.
         self.rows: dict[str, tuple[str, Callable[[], list[Command]], float | None, float | None]] = {
             "verify-1MB": ("verify 1 MB", self.verify_1mb, 0.1, MOST_MEMORY),
+            "verify-CT-SIG-02": ("verify 1 MB, signed with Ed25519 and ML-DSA-87", self.verify_hybrid, None, MOST_MEMORY),
             "verify-1000": ("verify 1,000 bundles of 1 MB in one call", self.verify_1000, 2, MOST_MEMORY),
             # Records grow with the number of entries, if not with their size.
             "verify-10000-entries": ("verify 10,000 content entries of 1 kB", self.verify_10000_entries, None, None),
@@ -147,6 +148,8 @@ class Bench:
             "verify-1-layer": ("verify 1 GiB in 1 layer", self.verify_1_layer, None, MOST_MEMORY),
             "verify-pipe": ("verify 1 GiB from a pipe", self.verify_pipe, None, MOST_MEMORY),
             "pack": ("pack 1 GiB in 8 layers", self.pack, None, MOST_MEMORY),
+            "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
+            "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
         }
 
     # -- files
@@ -210,6 +213,18 @@ class Bench:
     def verify_1mb(self) -> list[Command]:
         return self.verify(self.bundle(1, 10**6))
 
+    def verify_hybrid(self) -> list[Command]:
+        # The peer is ct itself: what the second signature costs.
+        plain, hybrid = self.bundle(1, 10**6), self.work / "hybrid.ctp"
+        make = [self.ct, "keygen", "--no-password", "--id", "hybrid", "--suite", "CT-SIG-02"]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        image = f"oci:{self.layout(1, 10**6)}"
+        subprocess.run([self.ct, "pack", "-q", "-k", "hybrid", "--name", "bench", "-o", hybrid, image], check=True)
+        return [
+            Command("ct verify, CT-SIG-02", self.ct, "verify", hybrid),
+            Command("ct verify, CT-SIG-01", self.ct, "verify", plain, most=1.4),
+        ]
+
     def verify_1000(self) -> list[Command]:
         path = self.bundle(1, 10**6)
         copies = [self.work / f"copy-{number}.ctp" for number in range(self.count)]
@@ -251,6 +266,24 @@ class Bench:
                 most=0.15,
                 writes=archive,
             ),
+        ]
+
+    def re_sign(self) -> list[Command]:
+        path, made, copied = self.bundle(8, self.whole // 8), self.work / "anew.ctp", self.work / "copied.ctp"
+        verify_and_copy = ["sh", "-c", '"$1" verify "$2" && cp "$2" "$3"', "sh", self.ct, path, copied]
+        return [
+            Command("ct re-sign", self.ct, "re-sign", "-q", "-o", made, path, writes=made),
+            Command("ct verify, then cp", *verify_and_copy, most=1, writes=copied),
+            Command("cp", "cp", path, copied, writes=copied),
+        ]
+
+    def re_sign_in_place(self) -> list[Command]:
+        path, copied = self.work / "in-place.ctp", self.work / "copied.ctp"
+        shutil.copyfile(self.bundle(8, self.whole // 8), path)
+        replace = '"$1" verify "$2" && cp "$2" "$3" && sync "$3" && mv "$3" "$2"'
+        return [
+            Command("ct re-sign", self.ct, "re-sign", "-q", path),
+            Command("ct verify, then cp, sync and mv", "sh", "-c", replace, "sh", self.ct, path, copied, most=1),
         ]
 
     # -- the table
