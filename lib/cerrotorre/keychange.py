@@ -161,7 +161,7 @@ def generate(
     public_key: path, private_key: path, encrypted, default}. Raises Fail key-exists and what writing raises.
     """
     if seeds is None:
-        seeds = [locked.keep(seed) for seed in suites.generate(suite_id)]
+        seeds = [locked.take(seed) for seed in suites.generate(suite_id)]
     publics = privatekey.publics(suite_id, seeds)
     key = {
         "key_id": key_id,
