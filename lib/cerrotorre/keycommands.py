@@ -19,6 +19,7 @@ from cerrotorre import (
     policyfile,
     rotation,
     terminal,
+    times,
     vouch,
 )
 from cerrotorre.commandline import Options
@@ -79,7 +80,7 @@ def _chosen(options: Options) -> Secret | None:
     """Where the passphrase is that a private key is to get; None if none."""
     places = options.get("new-passphrase-fd"), options.get("new-passphrase-file")
     if "no-password" in options:
-        if any(places):
+        if places != (None, None):
             raise Fail("usage", "--no-password goes with no new passphrase")
         return None
 
@@ -103,6 +104,12 @@ def set_expiry(_: Options, _now: str, key_id: str, date: str) -> Said:
     keychange.set_local(keystore.find(key_id), {"expires": None if date == "never" else date})
     made = keystore.find(key_id)
     return keyreport.facts(made, keystore.default_id()), keyreport.expiry(made)
+
+
+def show(_: Options, now: str, key_id: str) -> Said:
+    """`now` is the clock's: what expires soon is said by that."""
+    key, default, epoch = keystore.find(key_id), keystore.default_id(), times.epoch(now)
+    return keyreport.clocked(key, default, epoch), keyreport.shown_key(key, default, epoch)
 
 
 def trust(options: Options, _: str, key_id: str) -> Said:
@@ -161,7 +168,9 @@ def _confirm(options: Options, path: str, data: bytes, key: keyfile.Public) -> d
 
     Returns who vouches. Raises Fail fingerprint-mismatch, usage, what vouch.check raises; Declined.
     """
-    if given := options.get("fingerprint"):
+    given = options.get("fingerprint")
+    if given is not None:
+        # Also an empty one, as of a variable that is not set.
         if not keyfile.is_fingerprint(given):
             raise Fail("usage", f"--fingerprint is SHA256: and 64 lowercase hexadecimal digits, not {given[:80]!r}")
         if given != key["fingerprint"]:
