@@ -15,7 +15,7 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 from collections.abc import Callable
 
 from cerrotorre import dsse, statement, suites
-from cerrotorre.errors import Finding, finding
+from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.typed import Any
 
 Key = dict[str, Any]
