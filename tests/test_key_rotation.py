@@ -125,6 +125,15 @@ def test_the_example_of_the_specification() -> None:
     assert json.loads(rotation.payload(said["old"], said["new"], said["rotated_at"])) == example
 
 
+def test_a_default_that_is_configured(own: Store) -> None:
+    """What config.toml names outranks keys/default, and stays the user's to change."""
+    own.file("config.toml").write_text('[defaults]\nkey = "old"\n')
+    said = own("rotate", "old", "--into", "new", "--no-password")
+    assert "ct config set defaults.key new" in said and "from now on" not in said
+    tool("ct", "config", "set", "defaults.key", "new", env=own.env)
+    assert 'key = "new"' in own.file("config.toml").read_text()
+
+
 def test_ids_of_new_keys(own: Store) -> None:
     own.new("jo-2022")
     assert own.json("rotate", "jo-2022", "--no-password")["key_id"] == "jo-2023"

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable
 
 from cerrotorre import (
+    config,
     keychange,
     keyfetch,
     keyfile,
@@ -49,11 +50,13 @@ def generate(options: Options, now: str) -> Said:
 
 def rotate(options: Options, now: str, key_id: str) -> Said:
     wanted = {name: options[name] for name in NEW if name in options}
+    # Where config.toml names the old key it outranks keys/default, and it is the user's to write.
+    configured = config.default_key() == key_id
     old, into = keyrotate.rotatable(key_id, options.get("into"), now)
     moved = keyrotate.rotate(old, into, now, wanted, _opens(options, into), _chosen(options))
     made = keystore.find(into)
     facts = {"rotated": key_id, **keyreport.facts(made, keystore.default_id())}
-    return facts, keyreport.rotated(key_id, made, default=moved) + _offer(options, made)
+    return facts, keyreport.rotated(key_id, made, default=moved, configured=configured) + _offer(options, made)
 
 
 def change_passphrase(options: Options, _: str, key_id: str) -> Said:
