@@ -242,6 +242,7 @@ def test_a_passphrase_opens_every_seed(place: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     (tmp_path / "passphrase").write_text("correct horse\n")
+    (tmp_path / "passphrase").chmod(0o600)
     env = environment(home, CT_PASSPHRASE_FILE=str(tmp_path / "passphrase"))
     tool("ct", "keygen", "--id", "sealed", "--suite", "CT-SIG-06", env=env)
     tool("ct", "pack", "-o", tmp_path / "x.ctp", f"oci:{place / 'image'}:1.0", env=env)

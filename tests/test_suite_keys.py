@@ -145,7 +145,7 @@ def test_keys_come_and_go(home: Home, suite: str) -> None:
 
 def test_a_store_of_every_suite(home: Home) -> None:
     """Pairs side by side, encrypted; the default is one of them, and signs and verifies."""
-    (home.root / "pw").write_text("correct horse\n")
+    home.write("pw", "correct horse\n", 0o600)
     for suite in SUITES:
         made = home.said("keygen", "--id", suite, "--suite", suite, "--passphrase-file", "pw")
         assert made["encrypted"] and made["default"] is (suite == "CT-SIG-01")
@@ -162,7 +162,7 @@ def test_a_store_of_every_suite(home: Home) -> None:
         home.ct("key", "default", suite)
         assert home.ct("key", "default").stdout == f"{suite}\n"
         home.ct("sign", "-q", "--passphrase-file", "pw", "all.ctp")
-    (home.root / "pw").write_text("wrong horse\n")
+    home.write("pw", "wrong horse\n", 0o600)
     home.ct("sign", "-q", "--passphrase-file", "pw", "-o", "no.ctp", "none.ctp", status=13)
     (said,) = verdicts(["all.ctp"], env=home.env, cwd=home.root)
     assert (said["status"], [one["suite_id"] for one in said["signatures"]]) == (0, list(SUITES))
@@ -453,7 +453,7 @@ def test_private_keys_of_two_seeds(home: Home, suite: str) -> None:
         "sealed, one seed": (10, sealed(key, seeds[:1])),
     }
     _ = home.bundle
-    home.write("pw", "horse")
+    home.write("pw", "horse", 0o600)
     for name, (status, data) in cases.items():
         home.write("home/keys/mine.key", data, 0o600)
         to = name.replace(" ", "-").replace(",", "") + ".ctp"
