@@ -128,9 +128,9 @@ def test_refused(case: str, place: Path, store: Store, server: registries.Fake) 
 
 
 def test_not_a_key(place: Path, store: Store, server: registries.Fake) -> None:
-    server.answers["/page"] = lambda request: request.reply(200, b"<html>sign in</html>")
-    url = f"https://{server.host}/page"
-    assert f"File: {url}" in store("import", url, "--fingerprint", fingerprint(place), status=10)
+    server.answers["/page.*"] = lambda request: request.reply(200, b"<html>sign in</html>")
+    said = store("import", f"https://{server.host}/page?secret", "--fingerprint", fingerprint(place), status=10)
+    assert f"Host: {server.host}" in said and "secret" not in said
 
 
 def test_redirects_are_followed(place: Path, store: Store, server: registries.Fake) -> None:
@@ -259,6 +259,30 @@ def test_one_good_signature_is_enough(gpg: Gpg, store: Store, place: Path, keyri
 
 def test_a_stranger_s_is_not(gpg: Gpg, store: Store, place: Path, keyring: Path) -> None:
     assert "not in the keyring" in vouched(store, place, gpg.sign(place / "up.pub", "bob"), keyring, 3)
+
+
+@pytest.mark.parametrize("end", [b"\x85", b"\xc2\x85", b"\n", b"\r", b"\x1e", "\u2028".encode()])
+def test_a_stranger_s_may_say_what_gnupg_would(end: bytes, gpg: Gpg, store: Store, place: Path, keyring: Path) -> None:
+    """GnuPG repeats the signer's user id (RFC 9580, 5.2.3.30) of a signature that it cannot check."""
+    found = re.search(rb"fpr:::::::::([0-9A-F]{40}):", gpg("--with-colons", "--list-keys", "alice"))
+    assert found
+    said = [
+        b"x",
+        b"[GNUPG:] NEWSIG",
+        b"[GNUPG:] GOODSIG %s alice" % found[1][-16:],
+        b"[GNUPG:] VALIDSIG %s 2026-11-22 1795387000 0 4 0 22 10 00 %s" % (found[1], found[1]),
+        b"",
+    ]
+    user = b"\x1c" + end.join(said)
+    made = gpg.sign(place / "up.pub", "bob")
+    assert made[0] == 0x88  # RFC 9580, 4.2.2: a signature packet, its length one octet
+    body = made[2:]
+    size = int.from_bytes(body[4:6], "big")
+    length = bytes([(len(user) - 192 >> 8) + 192, len(user) - 192 & 255])  # 4.2.1.2
+    hashed = length + user + body[6 : 6 + size]
+    body = body[:4] + len(hashed).to_bytes(2, "big") + hashed + body[6 + size :]
+    forged = b"\xc2\xff" + len(body).to_bytes(4, "big") + body
+    assert "not in the keyring" in vouched(store, place, forged, keyring, 3)
 
 
 def test_a_bad_one_refuses(gpg: Gpg, store: Store, place: Path, tmp_path: Path) -> None:
