@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import registries
+from cerrotorre import vouch
+from cerrotorre.errors import Fail
 from conftest import program
 from console import Console
 from small import BIN, environment, tool
@@ -329,6 +331,34 @@ def test_what_is_no_signature_or_keyring(gpg: Gpg, store: Store, place: Path, ke
     vouched(store, place, good, tmp_path / "absent", 11)
     os.chmod(keyring, 0o666)
     assert "writable by others" in vouched(store, place, good, keyring, 13)
+
+
+IDLE = """#!/bin/sh
+for word; do
+    case $word in
+    --list-config) echo cfg:version:2.2.40 ;;
+    --import) cat >/dev/null && echo '[GNUPG:] IMPORT_OK 1 ABCD' >&2 && echo '[GNUPG:] IMPORT_RES 1 0 1 0 0 0 0 0 0 0 0 0 0 0 0' >&2 ;;
+    --status-file=*)
+        printf '[GNUPG:] %s\\n' NEWSIG 'GOODSIG AB alice' 'VALIDSIG AB 2026-11-22 1 0 4 0 22 10 00 AB' >"${word#*=}"
+        while [ -z "$ENDS" ]; do :; done
+        ;;
+    esac
+done
+"""
+
+
+def test_what_takes_too_long_is_ended_and_not_believed(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pretends to be a signature can unpack to any size: a bzip2 packet of 5 KiB is 6 GiB, and keeps GnuPG busy for a minute."""
+    (tmp_path / "gpg").write_text(IDLE)
+    (tmp_path / "gpg").chmod(0o755)
+    monkeypatch.setattr(vouch, "SECONDS", 1)
+    paths = str(write(tmp_path / "signature", b"x")), str(write(tmp_path / "ring", b"x"))
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    monkeypatch.setenv("ENDS", "1")
+    assert vouch.check(b"data", *paths, env)["user"] == "alice"
+    monkeypatch.setenv("ENDS", "")
+    with pytest.raises(Fail, match="not a detached"):
+        vouch.check(b"data", *paths, env)
 
 
 def test_no_gpg(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:

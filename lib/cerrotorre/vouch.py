@@ -11,6 +11,8 @@ from cerrotorre import owned
 from cerrotorre.errors import Fail
 
 MAX_SIGNATURE, MAX_KEYRING = 64 << 10, 16 << 20
+# Of GnuPG's time: what pretends to be a signature can unpack to any size.
+SECONDS = 20
 # RFC 9580 §9.5: SHA2-256, 384, 512, SHA3-256 and 512. GnuPG still takes SHA-1 of data, for which collisions are made.
 _HASHES = frozenset({"8", "9", "10", "12", "14"})
 _STATUS = "[GNUPG:] "
@@ -75,6 +77,8 @@ def _directory(env: Mapping[str, str]) -> str:
 
 def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) -> tuple[int, list[tuple[str, str]]]:
     """(how many keys the keyring gave, what GnuPG said of each signature: [(keyword, value)])."""
+    import resource
+
     import gnupg
 
     class Unheard(gnupg.Verify):  # type: ignore[misc]
@@ -90,9 +94,15 @@ def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) ->
     gpg = gnupg.GPG(gpgbinary=program, gnupghome=home, options=_OPTIONS)
     gpg.result_map = {**gpg.result_map, "verify": Unheard}
     imported = gpg.import_keys(keys)
-    # The last one counts: python-gnupg says `--status-fd 2` before.
-    gpg.verify_data(path, data, extra_args=[f"--status-file={status}"])
-    return imported.count or 0, _heard(status)
+    before, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS if most == resource.RLIM_INFINITY else min(SECONDS, most), most))
+    try:
+        # The last one counts: python-gnupg says `--status-fd 2` before.
+        verified = gpg.verify_data(path, data, extra_args=[f"--status-file={status}"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (before, most))
+    # What a signal ended has not said all.
+    return imported.count or 0, _heard(status) if verified.returncode >= 0 else []
 
 
 def _heard(path: str) -> list[tuple[str, str]]:
