@@ -155,7 +155,8 @@ def _named(data: bytes, path: str, key_id: str | None) -> keyfile.Public:
         key = keyfile.parse_import(data)
     except Fail as fail:
         if path != "-":
-            fail.finding["context"] = {"File": path, **fail.finding["context"]}
+            where = {"Host": keyfetch.host(path)} if keyfetch.is_url(path) else {"File": path}
+            fail.finding["context"] = {**where, **fail.finding["context"]}
         raise
     return keychange.named(key, key_id)
 
