@@ -4,6 +4,7 @@ Times are the caller's, and so is standard input. What is asked is asked at the 
 """
 
 import copy
+import os
 from collections.abc import Callable
 
 from cerrotorre import (
@@ -132,7 +133,7 @@ def import_key(options: Options, now: str, path: str, stdin: Callable[[int], byt
     if "rotation" in options:
         statement = keystore.read_foreign(options["rotation"])
         key = _there(key)
-        old = keyrotate.judge(statement, key, now)[0]
+        old = keyrotate.judge(statement, key, now)
     if not key.get("path"):
         keychange.refuse_key(key)
     if statement is not None and old is not None:
@@ -196,12 +197,13 @@ def _offer(options: Options, key: Key) -> str:
     """Offer to admit a trusted key in the policy, if there is one that does not: ask at the terminal, else say what to type."""
     try:
         path = policyfile.chosen(None)[0]
-        if not keyreport.has_policy(path):
+        # A trusted key alone does not pass a policy; without one it does.
+        if not os.path.exists(path):
             return ""
         policy = policyedit.load(path)
-        before = copy.deepcopy(dict(policy))
+        before = copy.deepcopy(policy)
         policyedit.add_signer(policy, key, required=False)
-        if dict(policy) == before:
+        if policy == before:
             return ""
         answer = None if "json" in options else terminal.ask(keyreport.admit(key, path))
         if answer is None or not _yes(answer):

@@ -173,11 +173,6 @@ def expiry(key: Key) -> str:
     return f"{key['key_id']} expires {key['expires']}\n" if key["expires"] else f"{key['key_id']} does not expire\n"
 
 
-def has_policy(path: str) -> bool:
-    """Whether there is a policy, which a trusted key alone does not pass."""
-    return os.path.exists(path)
-
-
 def admit(key: Key, path: str) -> str:
     """What is asked once a key is trusted."""
     return f"Admit signatures by {key['key_id']} {key['fingerprint']} in {short(path)} too? [y/N] "
