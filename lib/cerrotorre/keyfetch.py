@@ -15,6 +15,11 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def host(url: str) -> str:
+    """The host of a URL that was fetched, with any port: all that may be said of it."""
+    return transport.split(url)[1]
+
+
 def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
     """What a URL gives, at most keyfile.LIMIT bytes. No credentials are sent. Raises Fail key-unreachable, usage.
 

@@ -121,7 +121,7 @@ def _prepare(old: Key, into: str, now: str, wanted: dict[str, Any], passphrase: 
         new = keystore.signing_key(into, lambda: passphrase(into))
     else:
         secret = None if chosen is None else chosen(into)
-        seeds = [locked.keep(seed) for seed in suites.generate(plan["suite_id"])]
+        seeds = [locked.take(seed) for seed in suites.generate(plan["suite_id"])]
         keychange.generate(**plan, passphrase=secret, seeds=seeds)
         new = keystore.find(into) | {"seeds": seeds}
     _write_statement(old, opened, new, now)
