@@ -112,6 +112,7 @@ def test_what_cannot_be_checked_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(Fail) as caught:
             judged(SBOM, entries, [PLAIN, HYBRID])
         assert caught.value.finding["status"] == 69
+        assert entries[0][0] != E or caught.value.finding["context"]["Signer"] == "h"
     assert judged(SBOM, [(PLAIN["components"][0], raw)], [PLAIN, HYBRID]) == ("valid", [])
     assert judged(SBOM, [(E, e)], [PLAIN, HYBRID]) == ("invalid", ["signature-incomplete"])
     assert judged(SBOM, [(STRANGE, bytes(64))], [PLAIN, HYBRID]) == ("unknown", [])
@@ -241,6 +242,7 @@ def test_a_passphrase_opens_every_seed(place: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     (tmp_path / "passphrase").write_text("correct horse\n")
+    (tmp_path / "passphrase").chmod(0o600)
     env = environment(home, CT_PASSPHRASE_FILE=str(tmp_path / "passphrase"))
     tool("ct", "keygen", "--id", "sealed", "--suite", "CT-SIG-06", env=env)
     tool("ct", "pack", "-o", tmp_path / "x.ctp", f"oci:{place / 'image'}:1.0", env=env)

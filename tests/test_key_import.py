@@ -94,7 +94,7 @@ def test_nothing_is_taken_unasked(store: Store, server: registries.Fake) -> None
     assert "--fingerprint" in store("import", f"https://{server.host}/up.pub", status=64)
     other = "SHA256:" + "0" * 64
     assert other in store("import", f"https://{server.host}/up.pub", "--fingerprint", other, status=3)
-    for bad in ("0" * 64, "sha256:" + "0" * 64, "SHA256:" + "A" * 64, "SHA256:00"):
+    for bad in ("", "0" * 64, "sha256:" + "0" * 64, "SHA256:" + "A" * 64, "SHA256:00"):
         store("import", f"https://{server.host}/up.pub", "--fingerprint", bad, status=64)
     assert store.ids() == []
 
@@ -165,6 +165,7 @@ def test_nobody_answers(store: Store) -> None:
 def test_the_fingerprint_of_a_file(place: Path, store: Store) -> None:
     assert "Expected" in store("import", place / "up.pub", "--fingerprint", "SHA256:" + "0" * 64, status=3)
     assert store.ids() == []
+    store("import", place / "up.pub", "--fingerprint", "", status=64)
     store("import", place / "up.pub", "--fingerprint", fingerprint(place))
 
 
@@ -314,6 +315,8 @@ def test_expired_and_revoked(gpg: Gpg, store: Store, place: Path, tmp_path: Path
 
 
 def test_weak_digests(gpg: Gpg, store: Store, place: Path, tmp_path: Path) -> None:
+    made = gpg.sign(place / "up.pub", "alice", options=("--textmode",))
+    assert "but over its text" in vouched(store, place, made, write(tmp_path / "a", gpg("--export", "alice")), 3)
     gpg.generate("weak", kind="rsa2048")
     made = gpg.sign(place / "up.pub", "weak", options=("--digest-algo", "SHA1"))
     assert "not safe" in vouched(store, place, made, write(tmp_path / "w", gpg("--export", "weak")), 3)

@@ -125,6 +125,15 @@ def test_the_example_of_the_specification() -> None:
     assert json.loads(rotation.payload(said["old"], said["new"], said["rotated_at"])) == example
 
 
+def test_a_default_that_is_configured(own: Store) -> None:
+    """What config.toml names outranks keys/default, and stays the user's to change."""
+    own.file("config.toml").write_text('[defaults]\nkey = "old"\n')
+    said = own("rotate", "old", "--into", "new", "--no-password")
+    assert "ct config set defaults.key new" in said and "from now on" not in said
+    tool("ct", "config", "set", "defaults.key", "new", env=own.env)
+    assert 'key = "new"' in own.file("config.toml").read_text()
+
+
 def test_ids_of_new_keys(own: Store) -> None:
     own.new("jo-2022")
     assert own.json("rotate", "jo-2022", "--no-password")["key_id"] == "jo-2023"
@@ -223,7 +232,8 @@ def test_old_and_new_are_one(own: Store, signed: Path) -> None:
     tool("ct", "verify", signed, env=own.env)
     own("rotate", "old", "--into", "new")
     made = tool("ct", "verify", "--json", signed, env=own.env, status=3)
-    assert json.loads(made.stdout)["finding"] == "threshold" and "1 of 2" in made.stdout
+    (found,) = [one for one in json.loads(made.stdout)["findings"] if one["finding"] == "threshold"]
+    assert (found["context"]["Expected"], found["context"]["Actual"]) == (2, 1)
     tool("ct", "sign", "-q", "-k", "third", signed, env=own.env)
     tool("ct", "verify", signed, env=own.env)
     # Along a chain too.
@@ -405,6 +415,36 @@ def test_one_line(change: Any, statement: tuple[bytes, Any, Any]) -> None:
     with pytest.raises(Fail) as caught:
         rotation.parse(change(statement[0]))
     assert caught.value.finding["finding"] == "rotation-malformed"
+
+
+@pytest.mark.parametrize(("old", "new"), [("CT-SIG-01", "CT-SIG-02"), ("CT-SIG-02", "CT-SIG-03"), ("CT-SIG-06", "CT-SIG-04")])
+def test_into_another_suite(old: str, new: str, tmp_path: Path) -> None:
+    """Every signature of both suites is needed, in their order."""
+    own, store = Store(tmp_path / "own"), Store(tmp_path / "theirs")
+    own.new("old", "--suite", old)
+    made = own.json("rotate", "old", "--into", "new", "--suite", new, "--no-password")
+    assert made["suite_id"] == new
+    keys = {name: own.json("show", name)["components"] for name in ("old", "new")}
+    data = own.file("keys/old.rotation").read_bytes()
+    envelope = json.loads(data)
+    assert [one["keyid"] for one in envelope["signatures"]] == keys["old"] + keys["new"]
+    parsed = [keyfile.parse_public(own.file(f"keys/{name}.pub").read_bytes()) for name in ("old", "new")]
+    for missing in range(len(envelope["signatures"])):
+        left = [one for at, one in enumerate(envelope["signatures"]) if at != missing]
+        line = json.dumps(envelope | {"signatures": left}, separators=(",", ":"), sort_keys=True)
+        with pytest.raises(Fail) as caught:
+            rotation.verify(rotation.parse(line.encode() + b"\n"), *parsed)
+        assert caught.value.finding["finding"] == "rotation-invalid"
+        false = copy.deepcopy(envelope)
+        raw = bytearray(base64.b64decode(false["signatures"][missing]["sig"]))
+        raw[len(raw) // 2] ^= 1
+        false["signatures"][missing]["sig"] = base64.b64encode(raw).decode()
+        line = json.dumps(false, separators=(",", ":"), sort_keys=True)
+        with pytest.raises(Fail, match="does not verify"):
+            rotation.verify(rotation.parse(line.encode() + b"\n"), *parsed)
+    store("import", own.handed("old")[0], "--trust")
+    store("import", own.handed("new")[0], "--rotation", own.handed("old")[1], "--trust")
+    assert store.json("show", "old")["rotated_into"] == "new" and store.json("show", "new")["trusted"]
 
 
 # -- expiry ----------------------------------------------------------------------------------------------------------------------

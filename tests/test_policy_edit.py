@@ -335,12 +335,11 @@ def test_what_an_editor_wrote_meanwhile_stays(home: Path) -> None:
     assert read(home) == policy_of(comment="theirs")
 
 
-def test_load_and_save_are_for_others_too(home: Path) -> None:
+def test_changes_are_for_others_too(home: Path) -> None:
     path = write(home, '{ "version": "1" }')
-    policy = policyedit.load(str(path))
     key = {"key_id": "k", "fingerprint": OTHER, "trusted": True}
-    assert policyedit.add_signer(policy, key, required=False)
-    policyedit.save(str(path), policy, replace=True)
+    said, before, after = policyedit.change(str(path), lambda policy: policyedit.add_signer(policy, key, required=False))
+    assert said and before == policy_of() and after == policyedit.load(str(path))
     entry = f'{{"key_id": "k", "fingerprint": "{OTHER}"}}'
     assert path.read_text() == '{ "version": "1", "signers": {"allowed": [' + entry + "]} }"
 
@@ -670,20 +669,7 @@ def test_what_cannot_be_tried(home: Path) -> None:
     told = ct(home, "test", "junk.ctp", status=10)
     assert "No policy was asked" in told and "admitted" not in told
     ct(home, "test", "absent.ctp", status=11)
-    run(
-        home,
-        "ct",
-        "pack",
-        "-q",
-        "--no-sign",
-        "--name",
-        "bare",
-        "oci:" + str(home.parent / "image"),
-        "-o",
-        "bare.ctp",
-        status=11,
-    )
-    assert "(status 2)" in ct(home, "test", "unsigned.ctp", status=2) if (home / "unsigned.ctp").exists() else True
+    assert "(status 2)" in ct(home, "test", "unsigned.ctp", status=2)
     ct(home, "test", "hello.ctp", "--policy", write(home, "{}", "bad.json"), status=10)
     ct(home, "test", "hello.ctp", "--policy", "nowhere.json", status=11)
     assert json.loads(run(home, "ct", "policy", "test", "--json", "hello.ctp").stdout)["admitted"] is True

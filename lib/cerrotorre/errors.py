@@ -169,10 +169,10 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "rotation-malformed": (10, "", "not a well-formed rotation", "A rotation is one line: an envelope around the statement in which a key names the one that takes over."),
     "rotation-invalid": (2, "signatures", "the rotation is not signed as it must be", "Both keys must have made every signature of their suites over the statement, and it must name these two keys."),
     "key-unreachable": (12, "", "the key cannot be fetched", "Its server gave no answer, refused, or led away from TLS."),
-    "fingerprint-mismatch": (3, "trust", "not the key whose fingerprint was given", "The file holds another key than the one that was asked for. Somebody may have replaced it."),
+    "fingerprint-mismatch": (3, "", "not the key whose fingerprint was given", "The file holds another key than the one that was asked for. Somebody may have replaced it."),
     "vouch-malformed": (10, "", "not an OpenPGP signature, or not a keyring", "The one file must be a detached signature over the key file, the other public keys in OpenPGP's format."),
     "vouch-invalid": (2, "signatures", "the OpenPGP signature does not verify", "A key of the keyring is said to have signed this file, and did not: the key file or the signature was altered."),
-    "vouch-untrusted": (3, "trust", "nobody in the keyring vouches for the key", "A signature counts if a key of the keyring made it, and neither that key nor the signature has expired or was revoked."),
+    "vouch-untrusted": (3, "", "nobody in the keyring vouches for the key", "A signature counts if a key of the keyring made it, and neither that key nor the signature has expired or was revoked."),
     "setting-doubtful": (0, "", "a setting is likely not meant as it is", "It is valid, and what it names is not there, or it allows more than is likely meant.", "ct config show"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip

@@ -30,7 +30,7 @@ def make_directory(path: str) -> None:
         except FileExistsError:
             pass
         except OSError as error:
-            raise Fail("file-unwritable", f"'{new}': {error.strerror}", Directory=new) from None
+            raise Fail("file-unwritable", f"cannot make the directory '{new}': {error.strerror}", Directory=new) from None
 
 
 def _open_store(origin: str) -> str:
@@ -161,7 +161,7 @@ def generate(
     public_key: path, private_key: path, encrypted, default}. Raises Fail key-exists and what writing raises.
     """
     if seeds is None:
-        seeds = [locked.keep(seed) for seed in suites.generate(suite_id)]
+        seeds = [locked.take(seed) for seed in suites.generate(suite_id)]
     publics = privatekey.publics(suite_id, seeds)
     key = {
         "key_id": key_id,
@@ -196,7 +196,12 @@ def generate(
 def seal(key: dict[str, Any], seeds: list[Any], passphrase: bytes | bytearray, cost: dict[str, int]) -> bytes:
     """The encrypted private key file of {key_id, suite_id, …}, under a new salt and nonce."""
     salt, nonce = os.urandom(privatekey.SALT_SIZE), os.urandom(privatekey.NONCE_SIZE)
-    return privatekey.seal(key["key_id"], key["suite_id"], seeds, passphrase, cost, salt=salt, nonce=nonce)
+    try:
+        return privatekey.seal(key["key_id"], key["suite_id"], seeds, passphrase, cost, salt=salt, nonce=nonce)
+    except Fail as fail:
+        # As where there is not enough memory.
+        fail.finding["context"]["Key"] = key["key_id"]
+        raise
 
 
 def _write_all(files: list[tuple[str, bytes, int]]) -> None:

@@ -65,8 +65,7 @@ def deny(policy: Policy, word: str, *, after: str | None, before: str | None, re
     denied = policy.setdefault("signers", {}).setdefault("denied", [])
     for there in denied:
         whose = [name for name in ("fingerprint", "key_id") if name in entry][:1]
-        days = {name: there[name] for name in ("after", "before") if name in there}
-        if all(there.get(name) == entry[name] for name in whose) and (not days or days.items() == _days(entry).items()):
+        if all(there.get(name) == entry[name] for name in whose) and _days(there) in ({}, _days(entry)):
             return [f"That is denied already. {policysay.denial(there, claimed)}"]
     if reason is not None:
         entry["reason"] = reason
@@ -106,13 +105,14 @@ def _shown(value: Any) -> str:
 
 def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) -> list[str]:
     """How many keys must have signed, of those that the globs match (none: as before). `keys` are those that could. Raises Fail usage."""
-    if not (number.isascii() and number.isdecimal() and len(number) < 4 and 1 <= int(number) <= 256):
+    needed = policyedit.whole(number, 256)
+    if needed is None:
         raise Fail("usage", f"{number[:40]!r} is not a number of signers, 1 to 256")
     signers = policy.setdefault("signers", {})
     was, was_from = signers.get("threshold"), signers.get("threshold_from")
     # A spelling such as 2.0 is the file's own.
-    if was != int(number):
-        signers["threshold"] = int(number)
+    if was != needed:
+        signers["threshold"] = needed
     if globs:
         signers["threshold_from"] = [policyedit.operand(glob, policyread.KEY_GLOB) for glob in globs]
     if (was, was_from) == (signers.get("threshold"), signers.get("threshold_from")):
@@ -120,11 +120,11 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
     among = signers.get("threshold_from", ["*"])
     can = [key["key_id"] for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
     said = [policysay.threshold(signers)]
-    if len(can) >= int(number):
-        every = f"{number} of these {len(can)} keys" if len(can) > 1 else "This key"
+    if len(can) >= needed:
+        every = f"{needed} of these {len(can)} keys" if len(can) > 1 else "This key"
         said.append(f"{every} must sign: {', '.join(can)}.")
-    if was is not None and int(number) < was:
-        said.append(f"weaker: {number} instead of {int(was)} must have signed.")
+    if was is not None and needed < was:
+        said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
     if was is not None and was_from != signers.get("threshold_from"):
         said.append(f"Counted before: {policysay.listed(was_from) if was_from else 'every allowed key'}.")
     return said

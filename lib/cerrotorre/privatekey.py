@@ -127,7 +127,7 @@ def parse(data: bytes) -> Private:
         suite_id = suites.suite_of([algorithm for algorithm, _ in pairs])
     except Fail as fail:
         raise Fail("key-malformed", str(fail)) from None
-    return {"encrypted": False, "suite_id": suite_id, "seeds": [locked.keep(seed) for _, seed in pairs]}
+    return {"encrypted": False, "suite_id": suite_id, "seeds": [locked.take(seed) for _, seed in pairs]}
 
 
 def _from_pkcs8(der: bytes) -> tuple[str, bytes]:

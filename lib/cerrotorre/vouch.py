@@ -136,7 +136,9 @@ def _judge(found: tuple[int, list[tuple[str, str]]], signature: str, keyring: st
             user = None
             reasons.append(f"{_REFUSED[keyword]} ({words[0]})")
         elif keyword == "VALIDSIG" and user is not None:
-            if len(words) < 10 or words[7] not in _HASHES:
+            if len(words) < 10 or words[8] != "00":
+                reasons.append(f"the signature by {user} is not over the file's bytes, but over its text")
+            elif words[7] not in _HASHES:
                 reasons.append(f"the signature by {user} rests on a hash that is not safe any more")
             else:
                 good.append({"fingerprint": words[9], "user": user})
