@@ -364,6 +364,17 @@ def test_what_takes_too_long_is_ended_and_not_believed(place: Path, tmp_path: Pa
         vouch.check(b"data", *paths, env)
 
 
+def test_where_others_can_write(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:
+    """GnuPG's home is not made where another user could rename it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    store.env["TMPDIR"] = str(shared)
+    said = vouched(store, place, gpg.sign(place / "up.pub", "alice"), keyring, 13)
+    assert str(shared) in said
+    assert not list(shared.iterdir())
+
+
 def test_no_gpg(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python3").symlink_to(shutil.which("python3") or "")
