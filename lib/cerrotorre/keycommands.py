@@ -219,7 +219,8 @@ def export(options: Options, _: str, key_id: str) -> Said:
 def _rotation(key: Key) -> bytes:
     said = keyrotate.statement_of(key)
     if said is None:
-        raise Fail("key-not-found", f"there is no statement by which {key['key_id']} was rotated", File=key["path"])
+        fail = Fail("key-not-found", f"there is no statement by which {key['key_id']} was rotated", File=key["path"])
+        raise fail.proposing(f"ct key rotate {key['key_id']}")
     return rotation.write(said["envelope"]["payload"], said["envelope"]["signatures"])
 
 
