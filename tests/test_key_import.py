@@ -156,7 +156,7 @@ def test_other_schemes(url: str, store: Store) -> None:
 
 
 def test_nobody_answers(store: Store) -> None:
-    assert "no connection" in store("import", "https://127.0.0.1:1/up.pub", status=12)
+    assert "no connection\n" in store("import", "https://127.0.0.1:1/up.pub", status=12)
 
 
 # -- by fingerprint --------------------------------------------------------------------------------------------------------------

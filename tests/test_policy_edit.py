@@ -4,6 +4,7 @@ import copy
 import fcntl  # noqa: F401  (loaded while it may be read)
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -732,3 +733,22 @@ def test_ct_explain_wants_every_pass(home: Path) -> None:
 def test_kinds_that_can_be_removed_are_those_in_the_manual() -> None:
     text = (ROOT / "man/ct-policy.1").read_text().partition(".Ar KIND\nis\n")[2].partition(".It Cm test")[0]
     assert [kind for kind in policyremove.KINDS if f".Cm {kind}" not in text] == []
+
+
+def test_what_to_type_to_judge_content_too(home: Path) -> None:
+    assert ct(home, "test", "hello.ctp").endswith("To judge it too:  ct verify hello.ctp\n")
+    write(home, {"version": "1"}, "p.json")
+    assert ct(home, "test", "hello.ctp", "--policy", "p.json").endswith("ct verify --policy p.json hello.ctp\n")
+
+
+@pytest.mark.parametrize("word", ["init", "pin", "test"])
+def test_help_of_one_command(home: Path, word: str) -> None:
+    said = run(home, "ct", "policy", word, "-h").stdout
+    assert re.fullmatch(rf"usage: ct.policy\S* {word} .*(\n\n(  .*\n)+)?\n?", said)
+
+
+def test_a_threshold_counts_a_rotated_key_once(home: Path) -> None:
+    run(home, "ct-key", "rotate", "alice", "--into", "alice-2", "--no-password")
+    write(home, {"version": "1"})
+    assert "3 of these 3 signers must sign: alice-2 or alice, bob, ci-1." in ct(home, "threshold", "3")
+    assert "4 signers are needed, and 3 signers of the store could count" in ct(home, "threshold", "4")

@@ -2,7 +2,7 @@
 
 import re
 
-from cerrotorre import policyedit, policyread, policysay
+from cerrotorre import counted, policyedit, policyread, policysay
 from cerrotorre.counted import is_empty_window
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
@@ -118,10 +118,12 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
     if (was, was_from) == (signers.get("threshold"), signers.get("threshold_from")):
         return [f"That is the threshold already. {policysay.threshold(signers)}"]
     among = signers.get("threshold_from", ["*"])
-    can = [key["key_id"] for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    # A key and the key it was rotated into are one signer.
+    able = [key for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    can = [" or ".join(ids) for ids in counted.signers(able, keys)]
     said = [policysay.threshold(signers)]
     if len(can) >= needed:
-        every = f"{needed} of these {len(can)} keys" if len(can) > 1 else "This key"
+        every = f"{needed} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
         said.append(f"{every} must sign: {', '.join(can)}.")
     if was is not None and needed < was:
         said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
