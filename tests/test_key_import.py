@@ -1,6 +1,5 @@
 """Keys from elsewhere: by https, by fingerprint, vouched for by OpenPGP; and a key that is in use already, whichever way it comes."""
 
-import json
 import os
 import re
 import shutil
@@ -15,23 +14,7 @@ from cerrotorre import vouch
 from cerrotorre.errors import Fail
 from conftest import program
 from console import Console
-from small import BIN, environment, tool
-
-
-class Store:
-    """`ct-key` in a store of its own, without a terminal; `https` keys are of the test's authority."""
-
-    def __init__(self, home: Path) -> None:
-        home.mkdir(mode=0o700, exist_ok=True)
-        self.home, self.env = home, environment(home)
-
-    def __call__(self, *words: object, status: int = 0, **more: Any) -> str:
-        made = tool("ct-key", *words, env=self.env, status=status, start_new_session=True, **more)
-        return str(made.stdout + made.stderr)
-
-    def ids(self) -> list[str]:
-        lines = tool("ct-key", "list", "--json", env=self.env).stdout.splitlines()
-        return [json.loads(line)["key_id"] for line in lines]
+from small import BIN, Store
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from console import Console
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from images import Layout, single
 from jsonschema import Draft202012Validator
-from small import BIN, environment, run, tool
+from small import BIN, Store, run, tool
 
 NOW = "2023-11-14T22:13:20Z"
 SCHEMA = json.loads((ROOT / "spec" / "rotation.schema.json").read_text())
@@ -29,36 +29,6 @@ def home(tmp_path: Path) -> Path:
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
     return made
-
-
-class Store:
-    """`ct-key` in a store of its own, without a terminal."""
-
-    def __init__(self, home: Path) -> None:
-        home.mkdir(mode=0o700, exist_ok=True)
-        self.home, self.env = home, environment(home)
-
-    def __call__(self, *words: object, status: int = 0, **more: Any) -> str:
-        made = tool("ct-key", *words, env=self.env, status=status, start_new_session=True, **more)
-        return str(made.stdout + made.stderr)
-
-    def json(self, *words: object) -> Any:
-        return json.loads(tool("ct-key", *words, "--json", env=self.env).stdout)
-
-    def file(self, name: str) -> Path:
-        return self.home / name
-
-    def new(self, key_id: str, *options: str) -> None:
-        self("generate", "--id", key_id, "--no-password", *options)
-
-    def handed(self, key_id: str) -> tuple[Path, Path]:
-        """(the public key, the rotation) of a key as others get them."""
-        public, said = self.home / f"{key_id}.out", self.home / f"{key_id}.said"
-        public.unlink(missing_ok=True), said.unlink(missing_ok=True)
-        self("export", key_id, "--public", "-o", public)
-        if (self.home / "keys" / f"{key_id}.rotation").exists():
-            self("export", key_id, "--rotated", "-o", said)
-        return public, said
 
 
 @pytest.fixture

@@ -32,8 +32,7 @@ def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
     except Fail as fail:
         if fail.finding["finding"] != "network":
             raise
-        said = str(fail).replace("a registry gave a URL", "that is a URL")
-        raise Fail("key-unreachable", said, Host=fail.finding["context"].get("Registry")) from None
+        raise Fail("key-unreachable", str(fail), Host=fail.finding["context"].get("Registry")) from None
 
 
 def _fetch(url: str, connections: transport.Transport) -> bytes:

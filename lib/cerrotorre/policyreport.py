@@ -32,6 +32,11 @@ def decided(record: Record) -> tuple[int, list[Finding]]:
     return judged(record, _DECIDED)
 
 
+def told(record: Record, palette: Palette, *, as_json: bool) -> tuple[int, str]:
+    """(status, text) of how the policies would decide about a bundle."""
+    return decided(record)[0], trial_json(record) if as_json else trial(record, palette)
+
+
 def trial(record: Record, palette: Palette) -> str:
     """How the policies would decide about a bundle, rule by rule. Never `valid`: its content was not looked at."""
     status, findings = decided(record)
