@@ -311,7 +311,7 @@ def test_import_refusals(plain, home, tmp_path):
     long = plain("import", str(tmp_path / "long"), "--id", "x")
     assert long.returncode == 10 and b"/long' is longer than" in long.stderr
     same = plain("import", str(store(home) / "keys/own.pub"), "--id", "x")
-    assert same.returncode == 13 and b"--id" not in same.stderr and b"ct key list" in same.stderr
+    assert same.returncode == 13 and b"--id" not in same.stderr and b"ct key show own" in same.stderr
     assert plain("import", "-", "--id", "own", data=public_pem()).returncode == 13
     assert plain("trust", "nobody").returncode == 13
     assert not (store(home) / "known").exists()

@@ -139,7 +139,7 @@ def test_other_schemes(url: str, store: Store) -> None:
 
 
 def test_nobody_answers(store: Store) -> None:
-    assert "no connection" in store("import", "https://127.0.0.1:1/up.pub", status=12)
+    assert "no connection\n" in store("import", "https://127.0.0.1:1/up.pub", status=12)
 
 
 # -- by fingerprint --------------------------------------------------------------------------------------------------------------
@@ -345,6 +345,17 @@ def test_what_takes_too_long_is_ended_and_not_believed(place: Path, tmp_path: Pa
     monkeypatch.setenv("ENDS", "")
     with pytest.raises(Fail, match="not a detached"):
         vouch.check(b"data", *paths, env)
+
+
+def test_where_others_can_write(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:
+    """GnuPG's home is not made where another user could rename it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    store.env["TMPDIR"] = str(shared)
+    said = vouched(store, place, gpg.sign(place / "up.pub", "alice"), keyring, 13)
+    assert str(shared) in said
+    assert not list(shared.iterdir())
 
 
 def test_no_gpg(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:

@@ -63,6 +63,12 @@ def test_rotate(own: Store) -> None:
     assert re.search(r"^ID .* ROTATED INTO$", own("list"), re.M) and re.search(r"^old .* new$", own("list"), re.M)
 
 
+def test_both_say_it(own: Store) -> None:
+    own("rotate", "old", "--into", "new", "--no-password")
+    assert "Rotated into  new\n" in own("show", "old")
+    assert "Took over from  old: " in own("show", "new")
+
+
 def test_the_statement_is_what_the_specification_says(own: Store) -> None:
     """Read without a line of the library: an envelope that others' tools can check too."""
     own("rotate", "old", "--into", "new", "--no-password")
@@ -204,6 +210,7 @@ def test_old_and_new_are_one(own: Store, signed: Path) -> None:
     made = tool("ct", "verify", "--json", signed, env=own.env, status=3)
     (found,) = [one for one in json.loads(made.stdout)["findings"] if one["finding"] == "threshold"]
     assert (found["context"]["Expected"], found["context"]["Actual"]) == (2, 1)
+    assert "1 counted; old and new are one signer" in made.stdout
     tool("ct", "sign", "-q", "-k", "third", signed, env=own.env)
     tool("ct", "verify", signed, env=own.env)
     # Along a chain too.

@@ -4,6 +4,7 @@ import copy
 import fcntl  # noqa: F401  (loaded while it may be read)
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -103,7 +104,15 @@ CHANGES: list[tuple[dict[str, Any], list[str], dict[str, Any] | None, list[str]]
     ),
     ({"signers": {"allowed": [ALICE]}}, ["add-signer", "alice"], None, ["allowed already"]),
     ({"signers": {"allowed": [{"key_id": "al*"}]}}, ["add-signer", "alice"], {"signers": {"allowed": [{"key_id": "al*"}, ALICE]}}, ["counted before as well: any key whose id matches al*"]),
-    ({"default_action": "allow", "signers": {"allowed": []}}, ["add-signer", "alice"], {"default_action": "allow", "signers": {"allowed": [ALICE]}}, []),
+    ({"default_action": "allow", "signers": {"allowed": []}}, ["add-signer", "alice"], {"default_action": "allow", "signers": {"allowed": [ALICE]}}, ["weaker: as default_action is allow, every trusted key"]),
+    ({"default_action": "allow", "signers": {"allowed": [BOB, {"key_id": "al*", "sources": ["quay.io"]}]}}, ["add-signer", "alice"], {"default_action": "allow", "signers": {"allowed": [BOB, {"key_id": "al*", "sources": ["quay.io"]}, ALICE]}}, ["weaker: signatures by alice count"]),
+    ({"default_action": "allow", "registries": {"allowed": []}}, ["add-registry", "ghcr.io"], {"default_action": "allow", "registries": {"allowed": ["ghcr.io"]}}, ["weaker: as default_action is allow, other registries"]),
+    ({"unpinned": "deny"}, ["pin", "x", DIGEST], {"unpinned": "deny", "pin": {"x": {"digest": DIGEST}}}, ["weaker: x is accepted so"]),
+    ({"unpinned": "deny", "pin": {"x": {"digest": DIGEST}, "x:1": {"signers": ["bob"]}}}, ["remove", "pin", "x"], {"unpinned": "deny", "pin": {"x:1": {"signers": ["bob"]}}}, ["weaker: x is no longer pinned; what x:1 names as well"]),
+    ({"signers": {"threshold": 1, "threshold_from": ["a*"]}}, ["remove", "threshold"], {"signers": {}}, ["weaker: one signature that counts is enough, where it had to be by a*"]),
+    ({"signers": {"threshold": 1, "threshold_from": ["a*"]}}, ["threshold", "1", "--from", "b*"], {"signers": {"threshold": 1, "threshold_from": ["b*"]}}, ["weaker: counted before: a*"]),
+    ({"signers": {"threshold": 1, "threshold_from": ["a*"]}}, ["threshold", "1", "--from", "al*"], {"signers": {"threshold": 1, "threshold_from": ["al*"]}}, ["\nCounted before: a*"]),
+    ({"default_action": "allow", "signers": {"allowed": [ALICE, BOB | {"sources": ["quay.io"]}]}}, ["remove", "signer", "bob"], {"default_action": "allow", "signers": {"allowed": [ALICE]}}, ["weaker: as default_action is allow, a trusted key that no entry names counts, for images from anywhere"]),
     (
         {"signers": {"allowed": [BOB]}},
         ["add-signer", "--source", "ghcr.io/a/*", "alice", "--source=quay.io"],
@@ -149,7 +158,7 @@ CHANGES: list[tuple[dict[str, Any], list[str], dict[str, Any] | None, list[str]]
         {"pin": {"nginx": {"digest": "sha256:" + "2" * 64, "signers": ["bob"]}}},
         ["pin", "nginx", DIGEST],
         {"pin": {"nginx": {"digest": DIGEST, "signers": ["bob"]}}},
-        ["signed by bob", "It was pinned before: digest sha256:2222"],
+        ["signed by bob", "weaker: it was pinned before: digest sha256:2222"],
     ),
     ({"pin": {"nginx": {"digest": DIGEST}}}, ["pin", "nginx", DIGEST], None, ["pinned already"]),
     ({}, ["pin", "nginx", "--signer", "carol"], {"pin": {"nginx": {"signers": ["carol"]}}}, ["warning: /pin/nginx/signers/0: no key in keys/ or trusted/ is carol"]),
@@ -160,7 +169,7 @@ CHANGES: list[tuple[dict[str, Any], list[str], dict[str, Any] | None, list[str]]
         {"signers": {"threshold": 1, "threshold_from": ["bob"]}},
         ["threshold", "2", "--from", "a*", "--from", "bob"],
         {"signers": {"threshold": 2, "threshold_from": ["a*", "bob"]}},
-        ["2 of these 2 keys must sign: alice, bob", "Counted before: bob."],
+        ["2 of these 2 keys must sign: alice, bob", "weaker: counted before: bob."],
     ),
     ({"signers": {"allowed": [ALICE]}}, ["threshold", "2"], {"signers": {"allowed": [ALICE], "threshold": 2}}, ["warning: /signers/threshold: 2 signers are needed, and 1"]),
     ({"signers": {"allowed": [ALICE, BOB | {"required": True}]}}, ["remove", "signer", "bob"], {"signers": {"allowed": [ALICE]}}, ["No longer allowed: bob", "weaker: bundles need not be signed by bob"]),
@@ -732,3 +741,22 @@ def test_ct_explain_wants_every_pass(home: Path) -> None:
 def test_kinds_that_can_be_removed_are_those_in_the_manual() -> None:
     text = (ROOT / "man/ct-policy.1").read_text().partition(".Ar KIND\nis\n")[2].partition(".It Cm test")[0]
     assert [kind for kind in policyremove.KINDS if f".Cm {kind}" not in text] == []
+
+
+def test_what_to_type_to_judge_content_too(home: Path) -> None:
+    assert ct(home, "test", "hello.ctp").endswith("To judge it too:  ct verify hello.ctp\n")
+    write(home, {"version": "1"}, "p.json")
+    assert ct(home, "test", "hello.ctp", "--policy", "p.json").endswith("ct verify --policy p.json hello.ctp\n")
+
+
+@pytest.mark.parametrize("word", ["init", "pin", "test"])
+def test_help_of_one_command(home: Path, word: str) -> None:
+    said = run(home, "ct", "policy", word, "-h").stdout
+    assert re.fullmatch(rf"usage: ct.policy\S* {word} .*(\n\n(  .*\n)+)?\n?", said)
+
+
+def test_a_threshold_counts_a_rotated_key_once(home: Path) -> None:
+    run(home, "ct-key", "rotate", "alice", "--into", "alice-2", "--no-password")
+    write(home, {"version": "1"})
+    assert "3 of these 3 signers must sign: alice-2 or alice, bob, ci-1." in ct(home, "threshold", "3")
+    assert "4 signers are needed, and 3 signers of the store could count" in ct(home, "threshold", "4")

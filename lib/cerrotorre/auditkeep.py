@@ -1,5 +1,6 @@
 """Keeping decisions (spec/audit.adoc, "Keeping"): each in its file of an audit log, after the one before it, and on the disk before it is told."""
 
+import contextlib
 import fcntl
 import functools
 import os
@@ -148,16 +149,17 @@ class Keeper:
             number, previous = self._last()
             data = decision.spell({**made, "number": number + 1, "previous": previous})
             path = os.path.join(self.where, entry_name(number + 1))
-            try:
-                _write(path, data)
-            except FileExistsError:
-                raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
             digest = sha256(data)
             try:
+                _write(path, data)
                 self._note(number + 1, digest)
-            except OSError:
-                # Nothing was told of it yet, and what will be told is that it is not kept.
-                os.unlink(path)
+            except FileExistsError:
+                raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
+            except (Fail, OSError):
+                # Nothing was told of it yet, and what will be told is that it is not kept: also where it has its name already,
+                # and only the directory could not be synced.
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
                 raise
         finally:
             os.close(lock)
@@ -198,7 +200,12 @@ class Keeper:
         finally:
             os.close(fd)
         os.rename(new, head)
-        sync_directory(self.where)
+        try:
+            sync_directory(self.where)
+        except OSError:
+            # Of `head` nothing can be taken back any more, and nothing need be: the decision it names is on the disk, and a crash
+            # would only leave the head before, which the next keeper brings up to date.
+            pass
 
 
 def _write(path: str, data: bytes) -> None:

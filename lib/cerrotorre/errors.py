@@ -157,7 +157,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "store-unsafe": (13, "", "the key store is not safe", "Its directories and files must belong to you or root and be writable by nobody else, and a private key must be readable by nobody else either.", "chmod go-w PATH", "chmod 600 KEY.key"),
     "key-malformed": (10, "", "not a well-formed key", "The file is not a key in any form that is accepted."),
     "key-exists": (13, "", "there is such a key, or a file of that name, already", "A key file is never overwritten, and no key is taken in twice.", "ct key list", "choose another name, unless it is this very key"),
-    "suite-unknown": (64, "", "no such suite", "The suite is not one this program has.", "CT-SIG-01"),
+    "suite-unknown": (64, "", "no such suite", "The suite is not one this program has.", "man ct-keygen"),
     "suite-unavailable": (69, "", "the suite has no backend here", "The suite is in the registry, but this installation cannot make or check one of its signatures."),
     "passphrase-refused": (13, "", "the passphrase is not accepted", "It is empty or too long, or what was typed the second time differs. Nothing was written."),
     "already-signed": (64, "", "already signed by this key", "The bundle carries a signature by this key.", "ct sign FILE -k ANOTHER", "ct re-sign FILE -k SIGNER"),

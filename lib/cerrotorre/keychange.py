@@ -65,7 +65,11 @@ def _refuse_second(key_id: str, components: list[str]) -> None:
     for key in keystore.read_all()[0]:
         if key["key_id"] == key_id or set(key["components"]) & set(components):
             what = "a key of that id" if key["key_id"] == key_id else f"this key, as {key['key_id']}"
-            raise Fail("key-exists", f"the key store has {what}: '{key['path']}'", Fingerprint=key["fingerprint"])
+            fail = Fail("key-exists", f"the key store has {what}: '{key['path']}'", Fingerprint=key["fingerprint"])
+            if set(key["components"]) & set(components):
+                # Another name would not help.
+                fail.proposing(f"ct key show {key['key_id']}", *[f"ct key trust {key['key_id']}"][: not key["trusted"]])
+            raise fail
 
 
 def refuse_key(key: keyfile.Public) -> None:

@@ -113,7 +113,8 @@ def set_expiry(_: Options, _now: str, key_id: str, date: str) -> Said:
 def show(_: Options, now: str, key_id: str) -> Said:
     """`now` is the clock's: what expires soon is said by that."""
     key, default, epoch = keystore.find(key_id), keystore.default_id(), times.epoch(now)
-    return keyreport.clocked(key, default, epoch), keyreport.shown_key(key, default, epoch)
+    before = [one["key_id"] for one in keystore.load()[0] if one["rotated_into"] == key_id]
+    return keyreport.clocked(key, default, epoch), keyreport.shown_key(key, default, epoch, before)
 
 
 def trust(options: Options, _: str, key_id: str) -> Said:
@@ -234,7 +235,8 @@ def export(options: Options, _: str, key_id: str) -> Said:
 def _rotation(key: Key) -> bytes:
     said = keyrotate.statement_of(key)
     if said is None:
-        raise Fail("key-not-found", f"there is no statement by which {key['key_id']} was rotated", File=key["path"])
+        fail = Fail("key-not-found", f"there is no statement by which {key['key_id']} was rotated", File=key["path"])
+        raise fail.proposing(f"ct key rotate {key['key_id']}")
     return rotation.write(said["envelope"]["payload"], said["envelope"]["signatures"])
 
 

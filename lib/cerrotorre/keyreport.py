@@ -1,6 +1,7 @@
 """What `ct key` says of keys: for people (spec/keys.adoc has the facts) and as JSON."""
 
 import os
+from collections.abc import Sequence
 
 from cerrotorre import places, suites, terminal, times
 from cerrotorre.keystore import DAY, SOON, Key
@@ -84,8 +85,8 @@ def _table(pairs: list[tuple[str, str]]) -> str:
     return "".join(f"  {name:{width}}  {value}\n" for name, value in pairs)
 
 
-def shown_key(key: Key, default: str | None, now: int) -> str:
-    """What `ct key show` prints."""
+def shown_key(key: Key, default: str | None, now: int, before: Sequence[str] = ()) -> str:
+    """What `ct key show` prints; `before` are the keys that were rotated into this one."""
     pairs = [
         ("Type", kind(key)),
         ("Suite", suite(key["suite_id"])),
@@ -95,6 +96,8 @@ def shown_key(key: Key, default: str | None, now: int) -> str:
     ]
     if key["rotated_into"]:
         pairs.append(("Rotated into", key["rotated_into"]))
+    if before:
+        pairs.append(("Took over from", f"{', '.join(before)}: they count as one signer"))
     if key["note"]:
         pairs.append(("Note", shown(key["note"])))
     pairs.append(("Trusted", "yes" if key["trusted"] else "no, it only gives a name to a signer"))

@@ -2,7 +2,7 @@
 
 import re
 
-from cerrotorre import policyedit, policyread, policysay
+from cerrotorre import counted, policyedit, policyread, policysay
 from cerrotorre.counted import is_empty_window
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
@@ -21,7 +21,10 @@ def add_registry(policy: Policy, pattern: str) -> list[str]:
         return [f"{pattern} is allowed already."]
     allowed.append(pattern)
     if policy.get("default_action") == "allow":
-        return [f"Allowed registry {pattern}", "As default_action is allow, other registries are accepted as well."]
+        # An empty list allows none, whatever the default; one that is not empty lets in what it does not list.
+        others = "s default_action is allow, other registries are accepted as well"
+        opened = len(allowed) == 1 and not first
+        return [f"Allowed registry {pattern}", f"weaker: a{others}, where none were." if opened else f"A{others}."]
     only = "From now on only the registries that the policy lists are allowed."
     return [
         f"Allowed registry {pattern}",
@@ -96,7 +99,9 @@ def pin(policy: Policy, name: str, digest: str | None, signers: list[str]) -> li
     changed = [
         f"{member} {_shown(was[member])} no longer" for member in wanted if member in was and was[member] != there[member]
     ]
-    return [said, *([f"It was pinned before: {policysay.listed(changed, 'and')}."] if changed else [])]
+    if not was and policy.get("unpinned") == "deny":
+        return [said, f"weaker: {name.removesuffix('.ctp')} is accepted so, where it was refused for no pin named it."]
+    return [said, *([f"weaker: it was pinned before: {policysay.listed(changed, 'and')}."] if changed else [])]
 
 
 def _shown(value: Any) -> str:
@@ -118,13 +123,17 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
     if (was, was_from) == (signers.get("threshold"), signers.get("threshold_from")):
         return [f"That is the threshold already. {policysay.threshold(signers)}"]
     among = signers.get("threshold_from", ["*"])
-    can = [key["key_id"] for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    # A key and the key it was rotated into are one signer.
+    able = [key for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    can = [" or ".join(ids) for ids in counted.signers(able, keys)]
     said = [policysay.threshold(signers)]
     if len(can) >= needed:
-        every = f"{needed} of these {len(can)} keys" if len(can) > 1 else "This key"
+        every = f"{needed} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
         said.append(f"{every} must sign: {', '.join(can)}.")
     if was is not None and needed < was:
         said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
     if was is not None and was_from != signers.get("threshold_from"):
-        said.append(f"Counted before: {policysay.listed(was_from) if was_from else 'every allowed key'}.")
+        wider = was_from and not all(any(matches(one, glob) for one in was_from) for glob in among)
+        counted = f"ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
+        said.append(f"weaker: c{counted}" if wider else f"C{counted}")
     return said

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, policylint, policyread, reference
-from cerrotorre.counted import entry_matches, is_empty_window
+from cerrotorre.counted import entry_matches, is_empty_window, signers
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
@@ -109,11 +109,11 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
     globs = rules.get("threshold_from")
     can = policylint.able(policy, trusted)
     can = [key for key in can if globs is None or any(matches(glob, key["key_id"]) for glob in globs)]
-    if rules.get("threshold", 0) > len(can):
-        yield (
-            "/signers/threshold",
-            f"{int(rules['threshold'])} signers are needed, and {len(can)} key{'' if len(can) == 1 else 's'} of the store could count",
-        )
+    # "a key and the key it was rotated into counting once"
+    count = len(signers(can, trusted))
+    if rules.get("threshold", 0) > count:
+        what = f"{count} {'key' if count == len(can) else 'signer'}{'' if count == 1 else 's'}"
+        yield "/signers/threshold", f"{int(rules['threshold'])} signers are needed, and {what} of the store could count"
     for glob in globs or ():
         if not any(matches(glob, key["key_id"]) for key in trusted):
             yield "/signers/threshold_from", f"no key in keys/ or trusted/ is {glob}"

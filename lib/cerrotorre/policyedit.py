@@ -177,8 +177,9 @@ def add_signer(policy: Policy, key: Key, *, required: bool, sources: list[str] |
             return [f"{key_id} is allowed already."]
         there["required"] = True
         return [f"{key_id} is now required.", must]
-    others = [entry for entry in allowed if matches(entry.get("key_id", "*"), key_id) and "sources" not in entry]
-    others = [entry for entry in others if entry.get("fingerprint", key["fingerprint"]) == key["fingerprint"]]
+    listed = [entry for entry in allowed if matches(entry.get("key_id", "*"), key_id)]
+    listed = [entry for entry in listed if entry.get("fingerprint", key["fingerprint"]) == key["fingerprint"]]
+    others = [entry for entry in listed if "sources" not in entry]
     allowed.append(entry_of(key) | ({"sources": sources} if sources else {}) | ({"required": True} if required else {}))
     said = [
         f"Allowed signer {key_id}  {key['fingerprint']}" + (f", for images from {policysay.listed(sources)}" if sources else "")
@@ -190,7 +191,10 @@ def add_signer(policy: Policy, key: Key, *, required: bool, sources: list[str] |
     elif same and not sources:
         where = policysay.listed([glob for entry in same for glob in entry["sources"]])
         said.append(f"weaker: signatures by {key_id} count for images from anywhere, not only from {where}.")
-    elif not first and policy.get("default_action") != "allow":
+    elif policy.get("default_action") == "allow" and not first and len(allowed) == 1:
+        # An empty list allows none, whatever the default; one that is not empty lets in what it does not list.
+        said.append("weaker: as default_action is allow, every trusted key that no entry names counts as well, where none did.")
+    elif not first and (policy.get("default_action") != "allow" or listed):
         said.append(f"weaker: signatures by {key_id} count, where they did not.")
     return said + ([must] if required else [])
 

@@ -64,7 +64,7 @@ def trial(record: Record, palette: Palette) -> str:
     ]
     body = "".join(told + more)
     command = with_names(
-        "ct verify --policy POLICY FILE", {"Bundle": record["bundle"], "Policy": (trust.get("policies") or [None])[0]}
+        "ct verify --policy POLICY FILE", {"Bundle": record["bundle"], "Policy": (trust.get("policies") or ["policy.json"])[0]}
     )
     last = f"  Content was not hashed. To judge it too:  {shown(command)}\n"
     return head + report.fields(pairs, least=10) + ("  Rules:\n" + body if body else "") + report.notes(record, palette) + last

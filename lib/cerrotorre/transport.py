@@ -133,9 +133,10 @@ class Transport:
 
         for kind, words in (
             (getattr(exceptions, "NameResolutionError", ()), "its name is not known"),
+            # It is a timeout by its class only.
+            (exceptions.NewConnectionError, "no connection"),
             (exceptions.ConnectTimeoutError, f"no connection within {self._timeout:g} s"),
             (exceptions.ReadTimeoutError, f"no answer within {self._timeout:g} s"),
-            (exceptions.NewConnectionError, "no connection"),
             (exceptions.ProxyError, "the proxy refuses"),
             (exceptions.ProtocolError, "the connection broke"),
         ):

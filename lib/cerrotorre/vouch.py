@@ -72,6 +72,12 @@ def _directory(env: Mapping[str, str]) -> str:
         os.mkdir(made, 0o700)
     except OSError as error:
         raise Fail("file-unwritable", f"'{made}': {error.strerror}", Directory=made) from None
+    try:
+        # Who can rename it can put another home in its place.
+        owned.check_directory(made)
+    except Fail:
+        os.rmdir(made)
+        raise
     return made
 
 
