@@ -2,8 +2,9 @@
 
 import re
 
-from cerrotorre import counted, policyedit, policyread, policysay
+from cerrotorre import policyedit, policyread, policysay
 from cerrotorre.counted import is_empty_window
+from cerrotorre.counted import signers as one_signer
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyedit import Key
@@ -125,7 +126,7 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
     among = signers.get("threshold_from", ["*"])
     # A key and the key it was rotated into are one signer.
     able = [key for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
-    can = [" or ".join(ids) for ids in counted.signers(able, keys)]
+    can = [" or ".join(ids) for ids in one_signer(able, keys)]
     said = [policysay.threshold(signers)]
     if len(can) >= needed:
         every = f"{needed} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
@@ -134,6 +135,8 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
         said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
     if was is not None and was_from != signers.get("threshold_from"):
         wider = was_from and not all(any(matches(one, glob) for one in was_from) for glob in among)
-        counted = f"ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
-        said.append(f"weaker: c{counted}" if wider else f"C{counted}")
+        before = (
+            f"{'weaker: c' if wider else 'C'}ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
+        )
+        said.append(before)
     return said
