@@ -7,11 +7,11 @@ valid, or nothing is written.
 import copy
 import os
 
-from cerrotorre import config, keychange
+from cerrotorre import config
 from cerrotorre.alone import Alone
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
-from cerrotorre.newfile import NewFile
+from cerrotorre.newfile import NewFile, make_directory
 from cerrotorre.settings import SETTINGS, nearest
 from cerrotorre.text import meant
 from cerrotorre.typed import Any
@@ -40,7 +40,7 @@ def change(key: str, value: Value) -> bool:
     """
     where = config.path()
     if value is not None:
-        keychange.make_directory(os.path.dirname(where))
+        make_directory(os.path.dirname(where))
     with Alone(os.path.dirname(where)):
         held = config.data(where)
         before = {} if held is None else config.parsed(where, held)

@@ -7,9 +7,10 @@ descriptor, and changed through that.
 import os
 import stat
 
-from cerrotorre import keychange, owned
+from cerrotorre import owned
 from cerrotorre.diagnosis import Repair
 from cerrotorre.errors import Fail
+from cerrotorre.newfile import make_directory
 
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -19,7 +20,7 @@ def apply(repair: Repair) -> str:
     if repair["do"] == "make":
         if os.path.lexists(repair["root"]):
             return ""
-        keychange.make_directory(repair["root"])
+        make_directory(repair["root"])
         return f"made '{repair['root']}' (0700)"
     try:
         return _mode(repair) if repair["do"] == "mode" else _remove(repair)

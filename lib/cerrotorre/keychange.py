@@ -12,25 +12,8 @@ from cerrotorre.commandline import Options
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.keystore import Key
-from cerrotorre.newfile import NewFile, sync_directory
+from cerrotorre.newfile import NewFile, make_directory, sync_directory
 from cerrotorre.typed import Any
-
-
-def make_directory(path: str) -> None:
-    """The directory and its missing parents, 0700 whatever the umask, and safe. Raises Fail store-unsafe, file-unwritable."""
-    missing = []
-    while path and not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for new in reversed(missing):
-        try:
-            os.mkdir(new, 0o700)
-            os.chmod(new, 0o700)
-            sync_directory(os.path.dirname(new) or ".")
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise Fail("file-unwritable", f"cannot make the directory '{new}': {error.strerror}", Directory=new) from None
 
 
 def _open_store(origin: str) -> str:

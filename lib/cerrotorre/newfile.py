@@ -1,4 +1,4 @@
-"""A file that appears under its name whole or not at all."""
+"""A file that appears under its name whole or not at all, and the directory for it."""
 
 import errno
 import os
@@ -126,6 +126,23 @@ def _refuse_planted(path: bytes) -> None:
             followed = True
     except FileNotFoundError:
         return
+
+
+def make_directory(path: str) -> None:
+    """The directory and its missing parents, 0700 whatever the umask. Raises Fail file-unwritable."""
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for new in reversed(missing):
+        try:
+            os.mkdir(new, 0o700)
+            os.chmod(new, 0o700)
+            sync_directory(os.path.dirname(new) or ".")
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise Fail("file-unwritable", f"cannot make the directory '{new}': {error.strerror}", Directory=new) from None
 
 
 def sync_directory(path: str | bytes) -> None:

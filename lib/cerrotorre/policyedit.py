@@ -11,12 +11,12 @@ import re
 import stat
 from collections.abc import Callable
 
-from cerrotorre import jsonedit, jsonic, keychange, keystore, policyfile, policyread, policysay
+from cerrotorre import jsonedit, jsonic, keystore, policyfile, policyread, policysay
 from cerrotorre.alone import Alone
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
-from cerrotorre.newfile import NewFile
+from cerrotorre.newfile import NewFile, make_directory
 from cerrotorre.policyread import Policy
 from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
@@ -53,7 +53,7 @@ def make(path: str, policy: Policy) -> None:
     where = os.path.realpath(path)
     data = (json.dumps(policy, ensure_ascii=False, indent=2) + "\n").encode()
     policyread.read(data, path)
-    keychange.make_directory(os.path.dirname(where))
+    make_directory(os.path.dirname(where))
     if os.path.lexists(path):
         raise exists(path)
     _write(where, data, None)

@@ -74,7 +74,7 @@ def _judge_one(
     describe: Callable[[statement.Statement], Signature],
 ) -> tuple[Signature, list[Finding]]:
     said = statement.claimed(envelope)
-    signature = _described(said) | {name: envelope[name] for name in ("line",) if name in envelope}
+    signature = _described(said) | ({"line": envelope["line"]} if "line" in envelope else {})
     message = dsse.pae(envelope["payload_type"], envelope["payload"])
     claimed = [components[keyid] for keyid, _ in envelope["signatures"] if keyid in components]
     predicate = said.get("predicate") if said else None
