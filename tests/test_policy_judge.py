@@ -216,7 +216,30 @@ def test_a_record_without_signatures() -> None:
 
 def test_distinct_counts_keys_not_lines() -> None:
     signatures = [sig(), sig(), sig("bob", rotated_into="alice"), sig("carol")]
-    assert counted.distinct(signatures, signatures) == 2
+    assert len(counted.signers(signatures, signatures)) == 2
+
+
+def test_who_is_missing_for_a_threshold_is_said() -> None:
+    rules: dict[str, Any] = {"signers": {"allowed": [ALICE, BOB, {"key_id": "carol"}], "threshold": 2}}
+
+    def why(*signatures: dict[str, Any], **more: Any) -> str:
+        judged = judge({"signers": rules["signers"] | more}, bundle(*signatures))
+        assert slugs(judged)[0] == "threshold"
+        return str(next(line["why"] for line in judged["rules"] if line["rule"] == "signers.threshold"))
+
+    assert why(sig()) == "2 signers needed, 1 counted; also allowed: bob, carol"
+    denied = [{"key_id": "carol", "after": "2026-06-01"}]
+    assert why(sig(), denied=denied) == "2 signers needed, 1 counted; also allowed: bob"
+    assert why(sig(), denied=[{"key_id": "carol", "before": "2026-06-01"}]).endswith("also allowed: bob, carol")
+    one = "2 signers needed, 1 counted; alice and bob are one signer, by rotation; also allowed: carol"
+    assert why(sig(rotated_into="bob"), sig("bob")) == one
+    assert why(sig(rotated_into="bob")).endswith("also allowed: carol")
+    aside = "2 signers needed among b* or c*, 0 counted; alice signed, and the threshold does not count that; also allowed: bob, carol"
+    assert why(sig(), threshold_from=["b*", "c*"]) == aside
+    elsewhere = [ALICE, BOB | {"sources": ["ghcr.io/x/*"]}, {"key_id": "c*"}]
+    assert why(sig(), allowed=elsewhere).endswith("1 counted; also allowed: c*")
+    many = [ALICE, *({"key_id": f"key-{number}"} for number in range(20))]
+    assert why(sig(), allowed=many).endswith("key-6, key-7 and 12 more")
 
 
 def test_why_a_statement_does_not_count_is_said() -> None:

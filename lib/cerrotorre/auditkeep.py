@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from cerrotorre import decision, keyset, keystore, manifest, owned, policyread, recorded, records
-from cerrotorre.content import absolute
+from cerrotorre.content import absolute, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.newfile import NewFile, sync_directory
@@ -197,7 +197,7 @@ class Keeper:
         head, new = os.path.join(self.where, "head"), os.path.join(self.where, ".head")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, head_line(number, digest))
+            write_all(fd, head_line(number, digest))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -213,14 +213,8 @@ class Keeper:
 def _write(path: str, data: bytes) -> None:
     """A new file, on the disk with its name before anything else happens. Raises FileExistsError."""
     with NewFile(path, 0o600) as new:
-        _write_all(new.fd, data)
+        write_all(new.fd, data)
         new.commit(replace=False, sync=True)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(fd, left) :]
 
 
 def _keys() -> bytes:

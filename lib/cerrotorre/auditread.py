@@ -102,8 +102,11 @@ class Log:
         return numbers, wrong
 
     def decisions(self, numbers: list[int]) -> Iterator[tuple[int, str | None, decision.Decision | None, list[Finding]]]:
-        """(number, digest of the file, decision or None, what is wrong with it in the chain) of each of these."""
-        before, previous = 0, None
+        """(number, digest of the file, decision or None, what is wrong with it in the chain) of each of these.
+
+        One is told when the next was read: whether it is what it was, only its successor says.
+        """
+        before, previous, held = 0, None, None
         for number in numbers:
             value, digest, wrong = None, None, []
             try:
@@ -120,13 +123,18 @@ class Log:
                 gone = f"decision {before + 1}" if number == before + 2 else f"decisions {before + 1} to {number - 1}"
                 wrong.append(finding("audit-broken", f"{gone}: missing"))
             elif value and value["previous"] != previous:
-                what = f"decision {number} follows another one than decision {before}, which was altered or exchanged"
-                what = what if before else "the first decision follows another"
-                wrong.append(finding("audit-broken", what, Expected=value["previous"], Actual=previous))
+                what = f"decision {number} follows another one than this, which was altered or exchanged"
+                what = what if held else "the first decision follows another"
+                blamed = held[3] if held else wrong
+                blamed.append(finding("audit-broken", what, Expected=value["previous"], Actual=previous))
             if value and value["number"] != number:
                 wrong.append(finding("audit-broken", f"decision {number} says that it is number {value['number']}"))
-            yield number, digest, value, wrong
+            if held:
+                yield held
+            held = number, digest, value, wrong
             before, previous = number, digest
+        if held:
+            yield held
 
 
 def _is_named(name: str, number: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from cerrotorre import times
 from cerrotorre.errors import Fail
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 # {"k": value, "json": ""} under the names given, without dashes.
@@ -79,7 +80,7 @@ def subcommand(
         raise Fail("usage", "a subcommand is missing")
     name, operands = words[0], words[1:]
     if name not in commands:
-        raise Fail("usage", f"no subcommand {name[:40]!r}{_meant(name, list(commands))}")
+        raise Fail("usage", f"no subcommand {name[:40]!r}{meant(closest(name, commands))}")
     work, options, least, most = commands[name]
     own = options.split()
     if stray := found.keys() - {option.rstrip("=*") for option in own}:
@@ -107,16 +108,17 @@ def _mixed(argv: list[str], known: list[str]) -> tuple[Options, list[str]]:
     return found, operands + argv[end + 1 :]
 
 
-def _meant(name: str, known: list[str]) -> str:
-    # Only a mistake costs this import.
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower()[:40], known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def synopsis(usage: str, arguments: list[str]) -> str:
     """The synopsis of a usage text; of a tool with subcommands only the form of the one that was named."""
+    forms = _forms(usage)
+    named = next((word for word in arguments if is_form(usage, word)), None)
+    if named is not None:
+        forms = [form for form in forms if form[0].split()[1:2] == [named]]
+    text = "\n".join(line for form in forms for line in form)
+    return f"usage: {text.lstrip()}\n"
+
+
+def _forms(usage: str) -> list[list[str]]:
     forms: list[list[str]] = []
     for line in usage.partition("\n\n")[0].removeprefix("usage:").splitlines():
         words = line.split()
@@ -124,11 +126,22 @@ def synopsis(usage: str, arguments: list[str]) -> str:
         if words and (not forms or len(line) - len(line.lstrip()) <= len("usage: ")):
             forms.append([])
         forms[-1].append(line)
-    named = next((word for word in arguments for form in forms if form[0].split()[1:2] == [word]), None)
-    if named is not None:
-        forms = [form for form in forms if form[0].split()[1:2] == [named]]
-    text = "\n".join(line for form in forms for line in form)
-    return f"usage: {text.lstrip()}\n"
+    return forms
+
+
+def is_form(usage: str, word: str) -> bool:
+    """Whether it is a subcommand that a usage text shows."""
+    return word[:1].isalpha() and [word] in [form[0].split()[1:2] for form in _forms(usage)]
+
+
+def help_for(usage: str, word: str) -> str:
+    """A usage text's part about one subcommand: its form, and what is said of it and of the options that it takes."""
+    head, _, rest = usage.rstrip().partition("\n\n")
+    form = synopsis(head, [word])
+    taken = {word} | {part.strip("[].") for part in form.replace("|", " ").split() if part.startswith(("-", "[-"))}
+    lines = [line for line in rest.splitlines() if line.startswith("  ")]
+    told = [line for line in lines if {part.strip(",") for part in line.split("  ")[1].split()} & taken]
+    return form + "".join(["\n", *(f"{line}\n" for line in told)][: 2 * len(told)])
 
 
 def number(text: str, option: str) -> int:

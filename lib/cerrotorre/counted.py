@@ -240,8 +240,8 @@ def names(rules: dict[str, Any], *wanted: str) -> list[str]:
     return [key for key in entries if key in wanted or key.removesuffix(".ctp") in wanted]
 
 
-def distinct(signatures: list[Signature], everyone: list[Signature]) -> int:
-    """How many keys signed, "a key and the key it was rotated into counting once". `everyone` tells ids and rotations."""
+def signers(signatures: list[Signature], everyone: list[Signature]) -> list[list[str]]:
+    """The ids of each signer's keys: "a key and the key it was rotated into counting once". `everyone` tells ids and rotations."""
     fingerprints = {entry["key_id"]: entry["fingerprint"] for entry in everyone}
     into = {entry["fingerprint"]: entry["rotated_into"] for entry in everyone if entry.get("rotated_into")}
 
@@ -255,4 +255,8 @@ def distinct(signatures: list[Signature], everyone: list[Signature]) -> int:
         # Keys rotated in a circle are one.
         return min(seen[seen.index(fingerprint) :])
 
-    return len({last(entry["fingerprint"]) for entry in signatures})
+    found: dict[str, list[str]] = {}
+    for entry in signatures:
+        keys = found.setdefault(last(entry["fingerprint"]), [])
+        keys += [entry["key_id"]][: entry["key_id"] not in keys]
+    return list(found.values())

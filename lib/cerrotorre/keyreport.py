@@ -1,6 +1,7 @@
 """What `ct key` says of keys: for people (spec/keys.adoc has the facts) and as JSON."""
 
 import os
+from collections.abc import Sequence
 
 from cerrotorre import places, suites, terminal, times
 from cerrotorre.keystore import DAY, SOON, Key
@@ -84,8 +85,8 @@ def _table(pairs: list[tuple[str, str]]) -> str:
     return "".join(f"  {name:{width}}  {value}\n" for name, value in pairs)
 
 
-def shown_key(key: Key, default: str | None, now: int) -> str:
-    """What `ct key show` prints."""
+def shown_key(key: Key, default: str | None, now: int, before: Sequence[str] = ()) -> str:
+    """What `ct key show` prints; `before` are the keys that were rotated into this one."""
     pairs = [
         ("Type", kind(key)),
         ("Suite", suite(key["suite_id"])),
@@ -95,6 +96,8 @@ def shown_key(key: Key, default: str | None, now: int) -> str:
     ]
     if key["rotated_into"]:
         pairs.append(("Rotated into", key["rotated_into"]))
+    if before:
+        pairs.append(("Took over from", f"{', '.join(before)}: they count as one signer"))
     if key["note"]:
         pairs.append(("Note", shown(key["note"])))
     pairs.append(("Trusted", "yes" if key["trusted"] else "no, it only gives a name to a signer"))
@@ -146,15 +149,17 @@ def is_it(key: dict[str, Any]) -> str:
     return f"{key['key_id']}  {suite(key['suite_id'])}\n{key['fingerprint']}\nIs this what its owner told you by another way? [y/N] "
 
 
-def rotated(old: str, key: Key, *, default: bool) -> str:
-    """What rotate prints."""
+def rotated(old: str, key: Key, *, default: bool, configured: bool = False) -> str:
+    """What rotate prints; `configured`: config.toml names the old key as the one that signs."""
     base = os.path.dirname(key["path"])
     pairs = [
         ("Fingerprint", key["fingerprint"]),
         ("Suite", suite(key["suite_id"])),
         ("Statement", short(f"{base}/{old}.rotation")),
     ]
-    if default:
+    if configured:
+        pairs.append(("Default", f"{old} still, in config.toml:  ct config set defaults.key {key['key_id']}"))
+    elif default:
         pairs.append(("Default", f"{key['key_id']} signs from now on"))
     share = f"  ct key export {key['key_id']} --public\n  ct key export {old} --rotated\n"
     kept = f"Keep {old}.pub: what it signed goes on counting, and the two count as one signer."
@@ -169,11 +174,6 @@ def rewrapped(key: Key, path: str, words: str) -> str:
 def expiry(key: Key) -> str:
     """What expires prints."""
     return f"{key['key_id']} expires {key['expires']}\n" if key["expires"] else f"{key['key_id']} does not expire\n"
-
-
-def has_policy(path: str) -> bool:
-    """Whether there is a policy, which a trusted key alone does not pass."""
-    return os.path.exists(path)
 
 
 def admit(key: Key, path: str) -> str:

@@ -4,6 +4,7 @@ import re
 
 from cerrotorre import policyedit, policyread, policysay
 from cerrotorre.counted import is_empty_window
+from cerrotorre.counted import signers as one_signer
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyedit import Key
@@ -68,8 +69,7 @@ def deny(policy: Policy, word: str, *, after: str | None, before: str | None, re
     denied = policy.setdefault("signers", {}).setdefault("denied", [])
     for there in denied:
         whose = [name for name in ("fingerprint", "key_id") if name in entry][:1]
-        days = {name: there[name] for name in ("after", "before") if name in there}
-        if all(there.get(name) == entry[name] for name in whose) and (not days or days.items() == _days(entry).items()):
+        if all(there.get(name) == entry[name] for name in whose) and _days(there) in ({}, _days(entry)):
             return [f"That is denied already. {policysay.denial(there, claimed)}"]
     if reason is not None:
         entry["reason"] = reason
@@ -111,27 +111,32 @@ def _shown(value: Any) -> str:
 
 def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) -> list[str]:
     """How many keys must have signed, of those that the globs match (none: as before). `keys` are those that could. Raises Fail usage."""
-    if not (number.isascii() and number.isdecimal() and len(number) < 4 and 1 <= int(number) <= 256):
+    needed = policyedit.whole(number, 256)
+    if needed is None:
         raise Fail("usage", f"{number[:40]!r} is not a number of signers, 1 to 256")
     signers = policy.setdefault("signers", {})
     was, was_from = signers.get("threshold"), signers.get("threshold_from")
     # A spelling such as 2.0 is the file's own.
-    if was != int(number):
-        signers["threshold"] = int(number)
+    if was != needed:
+        signers["threshold"] = needed
     if globs:
         signers["threshold_from"] = [policyedit.operand(glob, policyread.KEY_GLOB) for glob in globs]
     if (was, was_from) == (signers.get("threshold"), signers.get("threshold_from")):
         return [f"That is the threshold already. {policysay.threshold(signers)}"]
     among = signers.get("threshold_from", ["*"])
-    can = [key["key_id"] for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    # A key and the key it was rotated into are one signer.
+    able = [key for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
+    can = [" or ".join(ids) for ids in one_signer(able, keys)]
     said = [policysay.threshold(signers)]
-    if len(can) >= int(number):
-        every = f"{number} of these {len(can)} keys" if len(can) > 1 else "This key"
+    if len(can) >= needed:
+        every = f"{needed} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
         said.append(f"{every} must sign: {', '.join(can)}.")
-    if was is not None and int(number) < was:
-        said.append(f"weaker: {number} instead of {int(was)} must have signed.")
+    if was is not None and needed < was:
+        said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
     if was is not None and was_from != signers.get("threshold_from"):
         wider = was_from and not all(any(matches(one, glob) for one in was_from) for glob in among)
-        counted = f"ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
-        said.append(f"weaker: c{counted}" if wider else f"C{counted}")
+        before = (
+            f"{'weaker: c' if wider else 'C'}ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
+        )
+        said.append(before)
     return said

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from cerrotorre import policysay
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
-from cerrotorre.policyread import ANYWHERE, Policy, nearest
+from cerrotorre.policyread import ANYWHERE, Policy
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 KINDS = ("signer", "registry", "blocked", "denied", "pin", "threshold")
@@ -17,14 +18,14 @@ KINDS = ("signer", "registry", "blocked", "denied", "pin", "threshold")
 def remove(policy: Policy, kind: str, what: str | None) -> list[str]:
     """Take out a rule. Returns what that means. Raises Fail usage, rule-not-found."""
     if kind not in KINDS:
-        raise Fail("usage", f"remove takes {policysay.listed(list(KINDS))}, not {kind[:40]!r}{nearest(kind, KINDS)}")
+        raise Fail("usage", f"remove takes {policysay.listed(list(KINDS))}, not {kind[:40]!r}{meant(closest(kind, KINDS))}")
     if (what is None) != (kind == "threshold"):
         raise Fail("usage", f"remove {kind} takes {'nothing more' if kind == 'threshold' else 'the one that is meant'}")
     return _REMOVALS[kind](policy, what or "")
 
 
 def _absent(what: str, where: str, present: list[str]) -> Fail:
-    return Fail("rule-not-found", f"{where} has no {what[:200]!r}{nearest(what, tuple(present))}", Rule=where).proposing(
+    return Fail("rule-not-found", f"{where} has no {what[:200]!r}{meant(closest(what, present))}", Rule=where).proposing(
         "ct policy show"
     )
 

@@ -110,17 +110,43 @@ def _threshold(case: Case, lifted: list[Signature]) -> bool:
     needed = int(rules["threshold"])
     globs = rules.get("threshold_from")
     # "With `threshold_from` only keys matching those globs count."
-    count = counted.distinct(among(case.counted, globs), case.signatures)
+    by = counted.signers(among(case.counted, globs), case.signatures)
+    count = len(by)
     of = f" among {' or '.join(globs)}" if globs else ""
     why = f"{needed} signer{'' if needed == 1 else 's'} needed{of}, {count} counted"
     if count >= needed:
         case.rule("signers.threshold", True, why)
         return False
-    if counted.distinct(among(lifted, globs), case.signatures) >= needed:
+    if len(counted.signers(among(lifted, globs), case.signatures)) >= needed:
         case.rule("signers.threshold", False, f"{why}: others do not count, for their suite or time")
         return True
+    for keys in by:
+        if len(keys) > 1:
+            why += f"; {' and '.join(keys)} are one signer, by rotation"
+    if aside := [entry for entry in case.counted if entry not in among([entry], globs)]:
+        why += f"; {ids(aside)} signed, and the threshold does not count that"
+    why += f"; also allowed: {others}" if (others := _others(case, globs)) else ""
     case.refuse("threshold", why, "signers.threshold", Expected=needed, Actual=count, Signed_by=ids(case.counted))
     return False
+
+
+def _others(case: Case, globs: list[str] | None) -> str:
+    """Who else could sign now, and count for the threshold, as the policy names them. The store is not asked."""
+    names = []
+    for entry in case.policy.get("signers", {}).get("allowed", [{"key_id": glob} for glob in globs or ()]):
+        name = str(entry.get("key_id", entry.get("fingerprint")))
+        exact = not {"*", "?"} & set(name)
+        new = {"key_id": name, "fingerprint": entry.get("fingerprint", ""), "signed_at": case.now}
+        if exact and (
+            any(counted.entry_matches(entry, signature) or signature.get("rotated_into") == name for signature in case.counted)
+            or ("key_id" in entry and not among([new], globs))
+            or any(denied for denied, _, _ in counted.denials(new, case.policy))
+        ):
+            continue
+        if "sources" not in entry or any(match_registry(glob, source_of(case.manifest)) for glob in entry["sources"]):
+            names.append(name)
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(dict.fromkeys(names[:8])) + more
 
 
 def among(signatures: list[Signature], globs: list[str] | None) -> list[Signature]:

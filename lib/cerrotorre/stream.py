@@ -65,6 +65,9 @@ def _run(main: Callable[[list[str]], int | None], usage: str) -> int:
         if arguments in (["-h"], ["--help"]):
             write(usage.rstrip() + "\n")
             return 0
+        if arguments[1:] in (["-h"], ["--help"]) and commandline.is_form(usage, arguments[0]):
+            write(commandline.help_for(usage, arguments[0]))
+            return 0
         if arguments in (["-V"], ["--version"]):
             write(f"{_tool} {VERSION}\n")
             return 0

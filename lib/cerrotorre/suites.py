@@ -74,7 +74,7 @@ def components(suite_id: str) -> tuple[str, ...]:
     """The algorithms of a suite, whether they can be used here or not. Raises Fail suite-unknown."""
     algorithms = SUITES.get(suite_id)
     if algorithms is None:
-        raise Fail("suite-unknown", f"no suite is called {suite_id[:40]!r}")
+        raise Fail("suite-unknown", f"no suite is called {suite_id[:40]!r}: {', '.join(SUITES)}")
     return algorithms
 
 
