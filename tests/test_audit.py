@@ -1,6 +1,7 @@
 """The audit log, from outside: what is kept, that it is kept whole whatever happens, and that nothing done to it goes unseen."""
 
 import errno
+import fcntl
 import hashlib
 import itertools
 import json
@@ -130,7 +131,9 @@ def small(world: World, tmp_path: Path) -> Path:
 
 
 def files(log: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(log)): path.read_bytes() for path in sorted(log.rglob("*")) if path.is_file()}
+    """What a log says: `.lock` says nothing."""
+    found = (path for path in sorted(log.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(log)): path.read_bytes() for path in found}
 
 
 def facts(log: Path, wanted: str | None = None) -> list[dict[str, Any]]:
@@ -356,7 +359,7 @@ def test_killed(world: World, tmp_path: Path) -> None:
             assert facts(tmp_path / "log")[-1]["findings"] == []
     world.run(f"ct verify --record {tmp_path}/log bare.ctp", 0)
     assert told <= {one["digest"] for one in facts(tmp_path / "log") if "digest" in one}
-    assert {path.name for path in (tmp_path / "log").rglob(".*")} <= {".head"}
+    assert {path.name for path in (tmp_path / "log").rglob(".*")} <= {".head", ".lock"}
 
 
 def test_disk_that_fails_at_any_moment(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +392,25 @@ def test_disk_that_fails_at_any_moment(world: World, tmp_path: Path, monkeypatch
             assert facts(log)[-1]["status"] == 0
     # The fsync of the directory in which `head` was replaced already takes nothing back.
     assert (len(kept), sum(kept)) == (20, 1)
+
+
+def test_nobody_else_holds_a_keeper_up(world: World, small: Path) -> None:
+    """Whoever can read the log can lock its directories and files, but not what a keeper waits for."""
+    os.chmod(small, 0o755)
+    assert (small / ".lock").stat().st_mode & 0o777 == 0o600
+    holders = [os.open(path, os.O_RDONLY) for path in (small, small / "decisions", small / "objects", small / "head")]
+    for fd in holders:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    world.run(f"timeout 20 ct verify --record {small} good.ctp", 0)
+    for fd in holders:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("name", ["head", ".head"])
+def test_what_nobody_writes_to_is_not_waited_for(world: World, small: Path, name: str) -> None:
+    (small / name).unlink(missing_ok=True)
+    os.mkfifo(small / name)
+    world.run(f"timeout 20 ct verify --record {small} good.ctp", 11)
 
 
 def test_head_left_behind(world: World, small: Path) -> None:

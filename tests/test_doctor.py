@@ -317,6 +317,14 @@ def test_fix_makes_a_store(place: Place) -> None:
     )
 
 
+def test_fix_makes_nothing_where_others_decide(place: Place) -> None:
+    place.store.parent.mkdir()
+    place.store.parent.chmod(0o777)
+    said = place.run("--quick", "--fix")
+    assert (said.returncode, place.store.exists()) == (6, False)
+    assert "writable by others" in said.stdout
+
+
 def test_fix_follows_no_link(place: Place) -> None:
     keys = place.key("alice").parent
     victim = place.root / "victim"

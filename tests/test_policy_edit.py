@@ -1,7 +1,7 @@
 """ct policy: one rule changed and all else untouched, what the change means, sentences for every rule, what a policy would decide."""
 
 import copy
-import fcntl  # noqa: F401  (loaded while it may be read)
+import fcntl
 import json
 import os
 import re
@@ -14,7 +14,7 @@ from typing import Any
 
 import images
 import pytest
-from cerrotorre import places, policycheck, policycommand, policyedit, policyplaces, policyread, policyremove, policysay
+from cerrotorre import alone, places, policycheck, policycommand, policyedit, policyplaces, policyread, policyremove, policysay
 from cerrotorre.errors import Fail
 from conftest import BUILD, ROOT
 
@@ -328,6 +328,19 @@ def test_many_at_once_lose_nothing(home: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(read(home)["registries"]["blocked"]) == sorted(hosts)
+
+
+def test_a_directory_that_another_holds_locked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for, and not for ever; then nothing is changed."""
+    path = write(home, policy_of())
+    held = os.open(home, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(alone, "PATIENCE", 0.2)
+    with pytest.raises(Fail, match="locked"):
+        policyedit.change(str(path), lambda _: [])
+    threading.Timer(0.3, os.close, [held]).start()
+    monkeypatch.setattr(alone, "PATIENCE", 20)
+    assert policyedit.change(str(path), lambda policy: [str(policy.update(comment="x"))])[2]["comment"] == "x"
 
 
 def test_what_an_editor_wrote_meanwhile_stays(home: Path) -> None:

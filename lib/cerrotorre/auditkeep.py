@@ -143,7 +143,9 @@ class Keeper:
     # -- the decision --------------------------------------------------------------------------------------------------------
 
     def _append(self, made: decision.Decision) -> tuple[int, str]:
-        lock = os.open(self.where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Not the directory: whoever can read that could hold its lock, and with it every keeper, for ever.
+        name = os.path.join(self.where, ".lock")
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             number, previous = self._last()
@@ -193,7 +195,7 @@ class Keeper:
     def _note(self, number: int, digest: str) -> None:
         """Replace `head`. The lock is held, so the name is nobody else's, and what a kill leaves there the next one uses."""
         head, new = os.path.join(self.where, "head"), os.path.join(self.where, ".head")
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         try:
             write_all(fd, head_line(number, digest))
             os.fsync(fd)

@@ -20,6 +20,11 @@ def apply(repair: Repair) -> str:
     if repair["do"] == "make":
         if os.path.lexists(repair["root"]):
             return ""
+        above = os.path.dirname(repair["root"])
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        # In another user's home, as under sudo with its HOME, nothing is made: not where their links lead, and not as root's.
+        owned.check_directory(above)
         make_directory(repair["root"])
         return f"made '{repair['root']}' (0700)"
     try:
