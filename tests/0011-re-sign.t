@@ -185,7 +185,7 @@ is 70 'what was checked is gone' sh -c 'ct-open mine.ctp | ct-check | ct-policy 
 yes 'nothing was written' [ ! -e e.ctp ]
 is 0 'what others say was replaced' sh -c 'ct-open unsigned.ctp | jq -c "if .bundle then .replaced = [1] else . end" | ct-sign -k new'
 hasnt replaced
-printf 'correct horse\n' >pass
+printf 'correct horse\n' >pass && chmod 600 pass
 ct keygen --id locked --passphrase-file pass >/dev/null
 is 0 'a passphrase file' ct re-sign -q -k locked --passphrase-file pass -o e.ctp mine.ctp
 is 0 'a passphrase descriptor' sh -c 'ct re-sign -q -k locked --passphrase-fd 3 -o f.ctp mine.ctp 3<pass'

@@ -1,4 +1,4 @@
-"""Bundles taken apart and put together again, and `ct` as people run it: what the adversarial tests share.
+"""Bundles taken apart and put together again, and `ct` as people run it: what many tests share.
 
 Nothing here comes from the library: headers, digests and member lists are made from the specifications alone.
 """
@@ -53,6 +53,40 @@ def verdicts(files: list[str], *options: str, env: dict[str, str], cwd: Path) ->
 
 def pair(home: Path, key_id: str) -> None:
     tool("ct", "keygen", "--id", key_id, "--no-password", env=environment(home))
+
+
+class Store:
+    """`ct-key` in a store of its own, without a terminal."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(mode=0o700, exist_ok=True)
+        self.home, self.env = home, environment(home)
+
+    def __call__(self, *words: object, status: int = 0, **more: Any) -> str:
+        made = tool("ct-key", *words, env=self.env, status=status, start_new_session=True, **more)
+        return str(made.stdout + made.stderr)
+
+    def json(self, *words: object) -> Any:
+        return json.loads(tool("ct-key", *words, "--json", env=self.env).stdout)
+
+    def file(self, name: str) -> Path:
+        return self.home / name
+
+    def new(self, key_id: str, *options: str) -> None:
+        self("generate", "--id", key_id, "--no-password", *options)
+
+    def handed(self, key_id: str) -> tuple[Path, Path]:
+        """(the public key, the rotation) of a key as others get them."""
+        public, said = self.home / f"{key_id}.out", self.home / f"{key_id}.said"
+        public.unlink(missing_ok=True), said.unlink(missing_ok=True)
+        self("export", key_id, "--public", "-o", public)
+        if (self.home / "keys" / f"{key_id}.rotation").exists():
+            self("export", key_id, "--rotated", "-o", said)
+        return public, said
+
+    def ids(self) -> list[str]:
+        lines = tool("ct-key", "list", "--json", env=self.env).stdout.splitlines()
+        return [json.loads(line)["key_id"] for line in lines]
 
 
 # -- bundles, taken apart ----------------------------------------------------------------------------------------------------

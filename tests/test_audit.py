@@ -1,5 +1,6 @@
 """The audit log, from outside: what is kept, that it is kept whole whatever happens, and that nothing done to it goes unseen."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -19,7 +20,7 @@ import alter
 import images
 import predicates
 import pytest
-from cerrotorre import VERSION, audit, auditread, jsonic
+from cerrotorre import VERSION, audit, auditkeep, auditread, jsonic
 from conftest import BUILD, ROOT
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
@@ -356,6 +357,38 @@ def test_killed(world: World, tmp_path: Path) -> None:
     world.run(f"ct verify --record {tmp_path}/log bare.ctp", 0)
     assert told <= {one["digest"] for one in facts(tmp_path / "log") if "digest" in one}
     assert {path.name for path in (tmp_path / "log").rglob(".*")} <= {".head"}
+
+
+def test_disk_that_fails_at_any_moment(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever write or fsync fails: what is told as unkept is not kept, what is told is, and the log takes the next decision."""
+    [line, _] = world.run("ct-open bare.ctp | ct-check | ct-policy | ct-hash", 0).stdout.splitlines()
+    monkeypatch.setenv("CT_HOME", world.env["CT_HOME"])
+    kept = []
+    for call, real in (("write", os.write), ("fsync", os.fsync), ("rename", os.rename), ("link", os.link)):
+        for number in itertools.count():
+            record, log, left = json.loads(line), tmp_path / call / str(number), [number]
+
+            def failing(*given: Any, left: list[int] = left, real: Any = real, **named: Any) -> Any:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise OSError(errno.ENOSPC, "full")
+                return real(*given, **named)
+
+            (tmp_path / call).mkdir(exist_ok=True)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, call, failing)
+                auditkeep.Keeper(str(log), "verify", AT).decide(record)
+            if left[0] >= 0:
+                break
+            there = list((log / "decisions").iterdir())
+            assert len(there) == ("recorded" in record) == (record["findings"] == []), (call, number)
+            kept.append(len(there))
+            assert facts(log)[-1]["findings"] == [], (call, number)
+            auditkeep.Keeper(str(log), "verify", AT).decide(again := json.loads(line))
+            assert again["findings"] == []
+            assert facts(log)[-1]["status"] == 0
+    # The fsync of the directory in which `head` was replaced already takes nothing back.
+    assert (len(kept), sum(kept)) == (20, 1)
 
 
 def test_head_left_behind(world: World, small: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import config_texts
 import pytest
-from cerrotorre import config, configshow, places, settings
+from cerrotorre import config, configshow, places, settings, suites
 from cerrotorre.errors import Fail
 from cerrotorre.settings import SETTINGS
 from conftest import ROOT
@@ -253,6 +253,8 @@ DOUBTS = {
 def test_valid_settings_that_are_likely_not_meant(home: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("CT_HOME", str(home))
     (home / "config.toml").write_text('[crypto]\nml_dsa = "liboqs"\nliboqs = "/nowhere/liboqs.so"\n')
+    # What other tests had chosen.
+    monkeypatch.setattr(suites, "_ml_dsa", None)
     document, said = DOUBTS[name]
     made = configshow.doubts(document)
     assert [(one["finding"], one["status"]) for one in made] == [("setting-doubtful", 0)]

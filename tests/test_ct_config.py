@@ -481,7 +481,7 @@ def test_the_suite_of_a_new_key(home: Path) -> None:
     ("words", "said", "unsaid"),
     [
         (["key", "show"], "usage: ct-key show ID [--json]\n", "generate"),
-        (["key", "import", "--trsut", "x"], "usage: ct-key import FILE ", "generate"),
+        (["key", "import", "--trsut", "x"], "usage: ct-key import FILE|URL ", "generate"),
         (["key", "generate", "x"], "--passphrase-fd N] [--passphrase-file FILE] [--json]\n", "ct-key list"),
         (["policy", "add-signer"], "usage: ct-policy-edit add-signer ", "init"),
         (["policy", "--policy", "x", "add-registry"], "usage: ct-policy-edit add-registry ", "init"),

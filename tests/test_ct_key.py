@@ -263,6 +263,29 @@ def test_export_and_import_elsewhere(plain, home, tmp_path):
     assert (tmp_path / "other/policy.json").read_text() == "{}"
 
 
+@pytest.mark.parametrize(("answer", "allowed"), [("y\n", ["own", "x"]), ("n\n", ["own"]), ("\n", ["own"])])
+@pytest.mark.parametrize("words", [["trust", "x"], ["import", "copy", "--trust"]])
+def test_trusting_offers_to_admit(words, answer, allowed, plain, home):
+    """At a terminal what `ct policy add-signer` would do is asked; a no trusts the key all the same."""
+    if words[0] == "trust":
+        assert plain("import", "-", "--id", "x", data=public_pem()).returncode == 0
+    else:
+        (home / "copy").write_bytes(public_pem())
+        words = [words[0], str(home / "copy"), "--id", "x", "--trust"]
+    (store(home) / "policy.json").write_text('{"version": "1", "signers": {"allowed": [{"key_id": "own"}]}}')
+    status, shown = at_terminal(home, *words, answers=[("too? [y/N] ", answer)])
+    assert status == 0, shown
+    assert ("ct policy add-signer x" in shown) is (allowed == ["own"])
+    policy = json.loads((store(home) / "policy.json").read_text())
+    assert [entry["key_id"] for entry in policy["signers"]["allowed"]] == allowed
+    assert json.loads(plain("show", "x", "--json").stdout)["trusted"] is True
+    # Where it is admitted, or there is a policy that is none, nothing is asked.
+    again = plain("trust", "x")
+    assert again.returncode == 0 and (b"add-signer" in again.stdout) is (allowed == ["own"])
+    (store(home) / "policy.json").write_text("nonsense")
+    assert b"ct policy add-signer x" in plain("trust", "x").stdout
+
+
 def test_export_refusals(plain, tmp_path):
     assert plain("export", "own").returncode == 64
     assert plain("export", "nobody", "--public").returncode == 13

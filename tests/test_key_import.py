@@ -1,6 +1,5 @@
 """Keys from elsewhere: by https, by fingerprint, vouched for by OpenPGP; and a key that is in use already, whichever way it comes."""
 
-import json
 import os
 import re
 import shutil
@@ -11,25 +10,11 @@ from typing import Any
 
 import pytest
 import registries
+from cerrotorre import vouch
+from cerrotorre.errors import Fail
 from conftest import program
 from console import Console
-from small import BIN, environment, tool
-
-
-class Store:
-    """`ct-key` in a store of its own, without a terminal; `https` keys are of the test's authority."""
-
-    def __init__(self, home: Path) -> None:
-        home.mkdir(mode=0o700, exist_ok=True)
-        self.home, self.env = home, environment(home)
-
-    def __call__(self, *words: object, status: int = 0, **more: Any) -> str:
-        made = tool("ct-key", *words, env=self.env, status=status, start_new_session=True, **more)
-        return str(made.stdout + made.stderr)
-
-    def ids(self) -> list[str]:
-        lines = tool("ct-key", "list", "--json", env=self.env).stdout.splitlines()
-        return [json.loads(line)["key_id"] for line in lines]
+from small import BIN, Store
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +77,7 @@ def test_nothing_is_taken_unasked(store: Store, server: registries.Fake) -> None
     assert "--fingerprint" in store("import", f"https://{server.host}/up.pub", status=64)
     other = "SHA256:" + "0" * 64
     assert other in store("import", f"https://{server.host}/up.pub", "--fingerprint", other, status=3)
-    for bad in ("0" * 64, "sha256:" + "0" * 64, "SHA256:" + "A" * 64, "SHA256:00"):
+    for bad in ("", "0" * 64, "sha256:" + "0" * 64, "SHA256:" + "A" * 64, "SHA256:00"):
         store("import", f"https://{server.host}/up.pub", "--fingerprint", bad, status=64)
     assert store.ids() == []
 
@@ -128,9 +113,9 @@ def test_refused(case: str, place: Path, store: Store, server: registries.Fake) 
 
 
 def test_not_a_key(place: Path, store: Store, server: registries.Fake) -> None:
-    server.answers["/page"] = lambda request: request.reply(200, b"<html>sign in</html>")
-    url = f"https://{server.host}/page"
-    assert f"File: {url}" in store("import", url, "--fingerprint", fingerprint(place), status=10)
+    server.answers["/page.*"] = lambda request: request.reply(200, b"<html>sign in</html>")
+    said = store("import", f"https://{server.host}/page?secret", "--fingerprint", fingerprint(place), status=10)
+    assert f"Host: {server.host}" in said and "secret" not in said
 
 
 def test_redirects_are_followed(place: Path, store: Store, server: registries.Fake) -> None:
@@ -163,6 +148,7 @@ def test_nobody_answers(store: Store) -> None:
 def test_the_fingerprint_of_a_file(place: Path, store: Store) -> None:
     assert "Expected" in store("import", place / "up.pub", "--fingerprint", "SHA256:" + "0" * 64, status=3)
     assert store.ids() == []
+    store("import", place / "up.pub", "--fingerprint", "", status=64)
     store("import", place / "up.pub", "--fingerprint", fingerprint(place))
 
 
@@ -261,6 +247,30 @@ def test_a_stranger_s_is_not(gpg: Gpg, store: Store, place: Path, keyring: Path)
     assert "not in the keyring" in vouched(store, place, gpg.sign(place / "up.pub", "bob"), keyring, 3)
 
 
+@pytest.mark.parametrize("end", [b"\x85", b"\xc2\x85", b"\n", b"\r", b"\x1e", "\u2028".encode()])
+def test_a_stranger_s_may_say_what_gnupg_would(end: bytes, gpg: Gpg, store: Store, place: Path, keyring: Path) -> None:
+    """GnuPG repeats the signer's user id (RFC 9580, 5.2.3.30) of a signature that it cannot check."""
+    found = re.search(rb"fpr:::::::::([0-9A-F]{40}):", gpg("--with-colons", "--list-keys", "alice"))
+    assert found
+    said = [
+        b"x",
+        b"[GNUPG:] NEWSIG",
+        b"[GNUPG:] GOODSIG %s alice" % found[1][-16:],
+        b"[GNUPG:] VALIDSIG %s 2026-11-22 1795387000 0 4 0 22 10 00 %s" % (found[1], found[1]),
+        b"",
+    ]
+    user = b"\x1c" + end.join(said)
+    made = gpg.sign(place / "up.pub", "bob")
+    assert made[0] == 0x88  # RFC 9580, 4.2.2: a signature packet, its length one octet
+    body = made[2:]
+    size = int.from_bytes(body[4:6], "big")
+    length = bytes([(len(user) - 192 >> 8) + 192, len(user) - 192 & 255])  # 4.2.1.2
+    hashed = length + user + body[6 : 6 + size]
+    body = body[:4] + len(hashed).to_bytes(2, "big") + hashed + body[6 + size :]
+    forged = b"\xc2\xff" + len(body).to_bytes(4, "big") + body
+    assert "not in the keyring" in vouched(store, place, forged, keyring, 3)
+
+
 def test_a_bad_one_refuses(gpg: Gpg, store: Store, place: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other", b"something else")
     ring = write(tmp_path / "both", gpg("--export", "alice", "bob"))
@@ -288,6 +298,8 @@ def test_expired_and_revoked(gpg: Gpg, store: Store, place: Path, tmp_path: Path
 
 
 def test_weak_digests(gpg: Gpg, store: Store, place: Path, tmp_path: Path) -> None:
+    made = gpg.sign(place / "up.pub", "alice", options=("--textmode",))
+    assert "but over its text" in vouched(store, place, made, write(tmp_path / "a", gpg("--export", "alice")), 3)
     gpg.generate("weak", kind="rsa2048")
     made = gpg.sign(place / "up.pub", "weak", options=("--digest-algo", "SHA1"))
     assert "not safe" in vouched(store, place, made, write(tmp_path / "w", gpg("--export", "weak")), 3)
@@ -305,6 +317,45 @@ def test_what_is_no_signature_or_keyring(gpg: Gpg, store: Store, place: Path, ke
     vouched(store, place, good, tmp_path / "absent", 11)
     os.chmod(keyring, 0o666)
     assert "writable by others" in vouched(store, place, good, keyring, 13)
+
+
+IDLE = """#!/bin/sh
+for word; do
+    case $word in
+    --list-config) echo cfg:version:2.2.40 ;;
+    --import) cat >/dev/null && echo '[GNUPG:] IMPORT_OK 1 ABCD' >&2 && echo '[GNUPG:] IMPORT_RES 1 0 1 0 0 0 0 0 0 0 0 0 0 0 0' >&2 ;;
+    --status-file=*)
+        printf '[GNUPG:] %s\\n' NEWSIG 'GOODSIG AB alice' 'VALIDSIG AB 2026-11-22 1 0 4 0 22 10 00 AB' >"${word#*=}"
+        while [ -z "$ENDS" ]; do :; done
+        ;;
+    esac
+done
+"""
+
+
+def test_what_takes_too_long_is_ended_and_not_believed(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pretends to be a signature can unpack to any size: a bzip2 packet of 5 KiB is 6 GiB, and keeps GnuPG busy for a minute."""
+    (tmp_path / "gpg").write_text(IDLE)
+    (tmp_path / "gpg").chmod(0o755)
+    monkeypatch.setattr(vouch, "SECONDS", 1)
+    paths = str(write(tmp_path / "signature", b"x")), str(write(tmp_path / "ring", b"x"))
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    monkeypatch.setenv("ENDS", "1")
+    assert vouch.check(b"data", *paths, env)["user"] == "alice"
+    monkeypatch.setenv("ENDS", "")
+    with pytest.raises(Fail, match="not a detached"):
+        vouch.check(b"data", *paths, env)
+
+
+def test_where_others_can_write(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:
+    """GnuPG's home is not made where another user could rename it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    store.env["TMPDIR"] = str(shared)
+    said = vouched(store, place, gpg.sign(place / "up.pub", "alice"), keyring, 13)
+    assert str(shared) in said
+    assert not list(shared.iterdir())
 
 
 def test_no_gpg(gpg: Gpg, store: Store, place: Path, keyring: Path, tmp_path: Path) -> None:

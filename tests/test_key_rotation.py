@@ -18,7 +18,7 @@ from console import Console
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from images import Layout, single
 from jsonschema import Draft202012Validator
-from small import BIN, environment, run, tool
+from small import BIN, Store, run, tool
 
 NOW = "2023-11-14T22:13:20Z"
 SCHEMA = json.loads((ROOT / "spec" / "rotation.schema.json").read_text())
@@ -29,36 +29,6 @@ def home(tmp_path: Path) -> Path:
     made = tmp_path / "home"
     made.mkdir(mode=0o700)
     return made
-
-
-class Store:
-    """`ct-key` in a store of its own, without a terminal."""
-
-    def __init__(self, home: Path) -> None:
-        home.mkdir(mode=0o700, exist_ok=True)
-        self.home, self.env = home, environment(home)
-
-    def __call__(self, *words: object, status: int = 0, **more: Any) -> str:
-        made = tool("ct-key", *words, env=self.env, status=status, start_new_session=True, **more)
-        return str(made.stdout + made.stderr)
-
-    def json(self, *words: object) -> Any:
-        return json.loads(tool("ct-key", *words, "--json", env=self.env).stdout)
-
-    def file(self, name: str) -> Path:
-        return self.home / name
-
-    def new(self, key_id: str, *options: str) -> None:
-        self("generate", "--id", key_id, "--no-password", *options)
-
-    def handed(self, key_id: str) -> tuple[Path, Path]:
-        """(the public key, the rotation) of a key as others get them."""
-        public, said = self.home / f"{key_id}.out", self.home / f"{key_id}.said"
-        public.unlink(missing_ok=True), said.unlink(missing_ok=True)
-        self("export", key_id, "--public", "-o", public)
-        if (self.home / "keys" / f"{key_id}.rotation").exists():
-            self("export", key_id, "--rotated", "-o", said)
-        return public, said
 
 
 @pytest.fixture
@@ -129,6 +99,15 @@ def test_the_example_of_the_specification() -> None:
     assert not list(Draft202012Validator(SCHEMA).iter_errors(example))
     said = example["predicate"]
     assert json.loads(rotation.payload(said["old"], said["new"], said["rotated_at"])) == example
+
+
+def test_a_default_that_is_configured(own: Store) -> None:
+    """What config.toml names outranks keys/default, and stays the user's to change."""
+    own.file("config.toml").write_text('[defaults]\nkey = "old"\n')
+    said = own("rotate", "old", "--into", "new", "--no-password")
+    assert "ct config set defaults.key new" in said and "from now on" not in said
+    tool("ct", "config", "set", "defaults.key", "new", env=own.env)
+    assert 'key = "new"' in own.file("config.toml").read_text()
 
 
 def test_ids_of_new_keys(own: Store) -> None:
@@ -229,7 +208,9 @@ def test_old_and_new_are_one(own: Store, signed: Path) -> None:
     tool("ct", "verify", signed, env=own.env)
     own("rotate", "old", "--into", "new")
     made = tool("ct", "verify", "--json", signed, env=own.env, status=3)
-    assert json.loads(made.stdout)["finding"] == "threshold" and "1 counted; old and new are one signer" in made.stdout
+    (found,) = [one for one in json.loads(made.stdout)["findings"] if one["finding"] == "threshold"]
+    assert (found["context"]["Expected"], found["context"]["Actual"]) == (2, 1)
+    assert "1 counted; old and new are one signer" in made.stdout
     tool("ct", "sign", "-q", "-k", "third", signed, env=own.env)
     tool("ct", "verify", signed, env=own.env)
     # Along a chain too.
@@ -411,6 +392,36 @@ def test_one_line(change: Any, statement: tuple[bytes, Any, Any]) -> None:
     with pytest.raises(Fail) as caught:
         rotation.parse(change(statement[0]))
     assert caught.value.finding["finding"] == "rotation-malformed"
+
+
+@pytest.mark.parametrize(("old", "new"), [("CT-SIG-01", "CT-SIG-02"), ("CT-SIG-02", "CT-SIG-03"), ("CT-SIG-06", "CT-SIG-04")])
+def test_into_another_suite(old: str, new: str, tmp_path: Path) -> None:
+    """Every signature of both suites is needed, in their order."""
+    own, store = Store(tmp_path / "own"), Store(tmp_path / "theirs")
+    own.new("old", "--suite", old)
+    made = own.json("rotate", "old", "--into", "new", "--suite", new, "--no-password")
+    assert made["suite_id"] == new
+    keys = {name: own.json("show", name)["components"] for name in ("old", "new")}
+    data = own.file("keys/old.rotation").read_bytes()
+    envelope = json.loads(data)
+    assert [one["keyid"] for one in envelope["signatures"]] == keys["old"] + keys["new"]
+    parsed = [keyfile.parse_public(own.file(f"keys/{name}.pub").read_bytes()) for name in ("old", "new")]
+    for missing in range(len(envelope["signatures"])):
+        left = [one for at, one in enumerate(envelope["signatures"]) if at != missing]
+        line = json.dumps(envelope | {"signatures": left}, separators=(",", ":"), sort_keys=True)
+        with pytest.raises(Fail) as caught:
+            rotation.verify(rotation.parse(line.encode() + b"\n"), *parsed)
+        assert caught.value.finding["finding"] == "rotation-invalid"
+        false = copy.deepcopy(envelope)
+        raw = bytearray(base64.b64decode(false["signatures"][missing]["sig"]))
+        raw[len(raw) // 2] ^= 1
+        false["signatures"][missing]["sig"] = base64.b64encode(raw).decode()
+        line = json.dumps(false, separators=(",", ":"), sort_keys=True)
+        with pytest.raises(Fail, match="does not verify"):
+            rotation.verify(rotation.parse(line.encode() + b"\n"), *parsed)
+    store("import", own.handed("old")[0], "--trust")
+    store("import", own.handed("new")[0], "--rotation", own.handed("old")[1], "--trust")
+    assert store.json("show", "old")["rotated_into"] == "new" and store.json("show", "new")["trusted"]
 
 
 # -- expiry ----------------------------------------------------------------------------------------------------------------------

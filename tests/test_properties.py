@@ -336,14 +336,14 @@ def test_a_claimed_size_is_digits_or_a_finding(block: bytes) -> None:
 # -- records -------------------------------------------------------------------------------------------------------------------
 
 OWNED = {
-    "ct-check": {"signatures", "passed", "findings"},
+    "ct-check": {"signatures", "keys", "passed", "findings"},
     "ct-policy": {"trust", "passed", "findings"},
     "ct-hash": {"passed", "findings"},
     "ct-sign": {"attestations", "passed", "findings"},
     "ct-canon": {"canonical", "manifest_digest", "manifest", "passed", "findings"},
 }
 KNOWN = {
-    "record", "bundle", "canonical", "manifest", "manifest_digest", "content", "derived", "attestations", "signatures", "trust",
+    "record", "bundle", "canonical", "manifest", "manifest_digest", "content", "derived", "attestations", "signatures", "keys", "trust",
     "passed", "findings",
 }  # fmt: skip
 wide = st.recursive(

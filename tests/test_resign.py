@@ -14,7 +14,7 @@ from typing import Any
 import alter
 import images
 import pytest
-from cerrotorre import custody
+from cerrotorre import custody, layout
 from cerrotorre.errors import Fail
 from conftest import BUILD, program
 from console import Console
@@ -81,6 +81,32 @@ def test_killed_at_any_moment(place: Path, tmp_path: Path, whom: str) -> None:
             # The tools ended by themselves, and tidied up.
             assert os.listdir(tmp_path) == ["a.ctp"]
     assert False in seen, "it was never killed in time"
+
+
+def test_another_s_signature_meanwhile(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To sync a large file takes seconds: who signs in them is not undone without a word."""
+    env = environment(place / "home")
+    bundle, other = tmp_path / "a.ctp", tmp_path / "b.ctp"
+    for path in (bundle, other):
+        shutil.copy(place / "image.ctp", path)
+    signed = "ct-open a.ctp | ct-check | ct-sign --genuine -k new"
+    made = run("sh", "-c", signed, env=env | {"PATH": f"{BIN}:{env['PATH']}"}, cwd=tmp_path)
+    record = json.loads(made.stdout.splitlines()[0])
+    meant = os.fsync
+
+    def slow(fd: int) -> None:
+        meant(fd)
+        if other.exists():
+            other.rename(bundle)
+
+    data = other.read_bytes()
+    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Fail) as caught:
+        layout.write_file(record, "a.ctp")
+    assert caught.value.finding["finding"] == "file-changed"
+    assert bundle.read_bytes() == data and os.listdir(tmp_path) == ["a.ctp"]
+    assert made.stderr == ""
 
 
 def test_a_full_disk(place: Path, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Keeping decisions (spec/audit.adoc, "Keeping"): each in its file of an audit log, after the one before it, and on the disk before it is told."""
 
+import contextlib
 import fcntl
 import functools
 import os
 from collections.abc import Callable
 
 from cerrotorre import decision, keyset, keystore, manifest, owned, policyread, recorded, records
-from cerrotorre.content import absolute
+from cerrotorre.content import absolute, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.newfile import NewFile, sync_directory
@@ -148,16 +149,17 @@ class Keeper:
             number, previous = self._last()
             data = decision.spell({**made, "number": number + 1, "previous": previous})
             path = os.path.join(self.where, entry_name(number + 1))
-            try:
-                _write(path, data)
-            except FileExistsError:
-                raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
             digest = sha256(data)
             try:
+                _write(path, data)
                 self._note(number + 1, digest)
-            except OSError:
-                # Nothing was told of it yet, and what will be told is that it is not kept.
-                os.unlink(path)
+            except FileExistsError:
+                raise Fail("file-unwritable", f"'{path}' appeared meanwhile", File=path) from None
+            except (Fail, OSError):
+                # Nothing was told of it yet, and what will be told is that it is not kept: also where it has its name already,
+                # and only the directory could not be synced.
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
                 raise
         finally:
             os.close(lock)
@@ -193,25 +195,24 @@ class Keeper:
         head, new = os.path.join(self.where, "head"), os.path.join(self.where, ".head")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, head_line(number, digest))
+            write_all(fd, head_line(number, digest))
             os.fsync(fd)
         finally:
             os.close(fd)
         os.rename(new, head)
-        sync_directory(self.where)
+        try:
+            sync_directory(self.where)
+        except OSError:
+            # Of `head` nothing can be taken back any more, and nothing need be: the decision it names is on the disk, and a crash
+            # would only leave the head before, which the next keeper brings up to date.
+            pass
 
 
 def _write(path: str, data: bytes) -> None:
     """A new file, on the disk with its name before anything else happens. Raises FileExistsError."""
     with NewFile(path, 0o600) as new:
-        _write_all(new.fd, data)
+        write_all(new.fd, data)
         new.commit(replace=False, sync=True)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(fd, left) :]
 
 
 def _keys() -> bytes:

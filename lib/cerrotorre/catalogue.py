@@ -13,7 +13,9 @@ def listing(as_json: bool) -> str:
 
 
 def entry(slug: str, as_json: bool) -> str:
-    """One finding: its status, check, meaning and what to try."""
+    """One finding: its status, check, meaning and what to try. Raises Fail usage if there is none of that name."""
+    if slug not in errors.CATALOGUE:
+        raise errors.Fail("usage", f"{slug!r} is neither a file nor a finding: ct explain --list")
     made = errors.finding(slug)
     name, meaning = errors.STATUSES[made["status"]]
     if as_json:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from cerrotorre import times
 from cerrotorre.errors import Fail
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 # {"k": value, "json": ""} under the names given, without dashes.
@@ -79,7 +80,7 @@ def subcommand(
         raise Fail("usage", "a subcommand is missing")
     name, operands = words[0], words[1:]
     if name not in commands:
-        raise Fail("usage", f"no subcommand {name[:40]!r}{_meant(name, list(commands))}")
+        raise Fail("usage", f"no subcommand {name[:40]!r}{meant(closest(name, commands))}")
     work, options, least, most = commands[name]
     own = options.split()
     if stray := found.keys() - {option.rstrip("=*") for option in own}:
@@ -105,14 +106,6 @@ def _mixed(argv: list[str], known: list[str]) -> tuple[Options, list[str]]:
         operands += rest[:1]
         rest = rest[1:]
     return found, operands + argv[end + 1 :]
-
-
-def _meant(name: str, known: list[str]) -> str:
-    # Only a mistake costs this import.
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower()[:40], known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def synopsis(usage: str, arguments: list[str]) -> str:

@@ -12,7 +12,8 @@ from cerrotorre.alone import Alone
 from cerrotorre.content import write_all
 from cerrotorre.errors import Fail
 from cerrotorre.newfile import NewFile
-from cerrotorre.settings import SETTINGS, meant, nearest
+from cerrotorre.settings import SETTINGS, nearest
+from cerrotorre.text import meant
 from cerrotorre.typed import Any
 
 Value = str | list[str] | None

@@ -31,24 +31,34 @@ def find(host: str, path: str, env: Mapping[str, str] | None = None) -> Credenti
     """The credentials for host/path, from the first file that has any. Raises Fail network for a file that cannot be read."""
     env = os.environ if env is None else env
     for where in files(env):
-        data = owned.read(where, MAX_FILE, guarded=False)
-        if data is None:
-            continue
         try:
-            value = jsonic.parse(data, MAX_FILE)
-            if not isinstance(value, dict):
-                raise ValueError("not an object")
-            found = _of_file(value, host, path, env)
+            value = read(where)
+            found = None if value is None else _of_file(value, host, path, env)
         except ValueError as error:
-            raise Fail("network", f"the credentials in '{where}' cannot be read: {_safe(error)}", File=where) from None
+            raise _unreadable(where, error) from None
         if found:
             return found
     return None
 
 
-def _safe(error: ValueError) -> str:
+def read(where: str) -> dict[str, Any] | None:
+    """What a credentials file says, None if it is not there. Raises Fail network if it is malformed, and as owned.read does."""
+    data = owned.read(where, MAX_FILE, guarded=False)
+    if data is None:
+        return None
+    try:
+        value = jsonic.parse(data, MAX_FILE)
+    except ValueError as error:
+        raise _unreadable(where, error) from None
+    if not isinstance(value, dict):
+        raise _unreadable(where, "not an object")
+    made: dict[str, Any] = value
+    return made
+
+
+def _unreadable(where: str, error: object) -> Fail:
     # json's own messages name positions, never contents; jsonic's may quote a key, and a key is no secret.
-    return str(error)[:200]
+    return Fail("network", f"the credentials in '{where}' cannot be read: {str(error)[:200]}", File=where)
 
 
 def files(env: Mapping[str, str]) -> list[str]:

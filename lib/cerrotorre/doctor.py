@@ -1,6 +1,7 @@
 """The checks of `ct doctor`: one table. ct-doctor(1), spec/doctor.adoc and the tests are held to it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from cerrotorre import (
     doctorbundles,
@@ -49,10 +50,10 @@ CHECKS = (
     Check("installation.python", "yes", doctorinstall.python, "Python is recent enough, and each tool starts it isolated"),
     Check("installation.man", "yes", doctorinstall.man, "man finds these pages"),
     Check("installation.completions", "yes", doctorinstall.completions, "your shell finds the completions"),
-    Check("crypto.ed25519", "yes", doctorcrypto.ed25519, "Ed25519 gives known answers, and refuses forgeries"),
-    Check("crypto.ml-dsa-65", "yes", doctorcrypto.ml_dsa_65, "so does ML-DSA-65, by the backend that the settings choose"),
-    Check("crypto.ml-dsa-87", "yes", doctorcrypto.ml_dsa_87, "so does ML-DSA-87"),
-    Check("crypto.ed448", "yes", doctorcrypto.ed448, "so does Ed448"),
+    Check("crypto.ed25519", "yes", partial(doctorcrypto.works, "ed25519"), "Ed25519 gives known answers, and refuses forgeries"),
+    Check("crypto.ml-dsa-65", "yes", partial(doctorcrypto.works, "ml-dsa-65"), "so does ML-DSA-65, by the backend that the settings choose"),
+    Check("crypto.ml-dsa-87", "yes", partial(doctorcrypto.works, "ml-dsa-87"), "so does ML-DSA-87"),
+    Check("crypto.ed448", "yes", partial(doctorcrypto.works, "ed448"), "so does Ed448"),
     Check("crypto.liboqs", "yes", doctorcrypto.liboqs, "the liboqs that is configured is there, and nobody else can change it"),
     Check("crypto.argon2", "no", doctorcrypto.argon2, "opening an encrypted key takes a reasonable time and has the memory it needs"),
     Check("programs.path", "yes", doctorprograms.path, "PATH leads to programs that nobody else chooses"),

@@ -8,13 +8,13 @@ from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.digest import sha256
 from cerrotorre.doctorsetup import Setup
 from cerrotorre.errors import Fail
+from cerrotorre.liboqs import KNOWN as ML_DSA
 from cerrotorre.typed import Any
 
 # The public key of the seed 00 01 02 …, by its digest: made with another implementation than the one that is judged.
 KNOWN = {
     "ed25519": "sha256:56475aa75463474c0285df5dbf2bcab73da651358839e9b77481b2eab107708c",
-    "ml-dsa-65": "sha256:d666806e11cee19a7c989f7445f90dd419cf4d2d51db8c0fdb4c0f0a542238c9",
-    "ml-dsa-87": "sha256:91dc389cfaa01470b7f66eee45a4ae9026d154817c754dfe22298b3fa241ffcd",
+    **ML_DSA,
     "ed448": "sha256:d5c1f071b95faed7cbe490c6bc0ddda239fd903ae0c2ba98e0827c76775d312b",
 }
 # And the key of the passphrase `ct doctor` with the salt 00 01 …: by OpenSSL.
@@ -26,23 +26,7 @@ FAST, SLOW = 0.1, 5.0
 SLACK = 64 << 10
 
 
-def ed25519(setup: Setup, say: Diagnosis) -> str:
-    return _algorithm("ed25519", setup, say)
-
-
-def ed448(setup: Setup, say: Diagnosis) -> str:
-    return _algorithm("ed448", setup, say)
-
-
-def ml_dsa_65(setup: Setup, say: Diagnosis) -> str:
-    return _algorithm("ml-dsa-65", setup, say)
-
-
-def ml_dsa_87(setup: Setup, say: Diagnosis) -> str:
-    return _algorithm("ml-dsa-87", setup, say)
-
-
-def _algorithm(algorithm: str, setup: Setup, say: Diagnosis) -> str:
+def works(algorithm: str, setup: Setup, say: Diagnosis) -> str:
     """A key, a signature and two forgeries, by the smallest suite that the algorithm is the last component of."""
     suite_id = min(
         (name for name, parts in suites.SUITES.items() if parts[-1] == algorithm), key=lambda n: len(suites.SUITES[n])

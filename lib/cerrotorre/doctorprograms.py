@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 
-from cerrotorre import credentials, jsonic, owned
+from cerrotorre import credentials, owned
 from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.doctorsetup import Setup, command, listed
 from cerrotorre.errors import Fail
@@ -92,7 +92,7 @@ def _program(name: str, setup: Setup, say: Diagnosis, without: str) -> str:
         return found
     version = _VERSION.search(said(setup, [found, "--version"]))
     if version is None:
-        say.warn(f"'{found}' does not say its version", command("", found).strip() + " --version")
+        say.warn(f"'{found}' does not say its version", f"{quoted(found)} --version")
         return found
     return f"{name} {version[0]}, {found}"
 
@@ -107,12 +107,11 @@ def helpers(setup: Setup, say: Diagnosis) -> str:
     read = 0
     for where in credentials.files(setup.env):
         try:
-            data = owned.read(where, credentials.MAX_FILE, guarded=False)
-            value = None if data is None else jsonic.parse(data, credentials.MAX_FILE)
-        except (Fail, jsonic.Malformed) as error:
-            say.warn(f"the credentials in '{where}' cannot be read: {str(error)[:200]}")
+            value = credentials.read(where)
+        except Fail as fail:
+            say.warn(str(fail))
             continue
-        if isinstance(value, dict):
+        if value is not None:
             read += 1
             its = value.get("credHelpers")
             named |= {name for name in (its.values() if isinstance(its, dict) else ()) if isinstance(name, str)}

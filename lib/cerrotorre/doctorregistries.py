@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from cerrotorre import bearer, credentials, jsonic, oci, owned, policyfile, reference, times
+from cerrotorre import bearer, credentials, oci, policyfile, reference, times
 from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.distribution import DOCKER_HOST, Repository
 from cerrotorre.doctorsetup import Setup, command, listed
@@ -15,7 +15,6 @@ from cerrotorre.errors import Fail
 from cerrotorre.reference import DOCKER
 from cerrotorre.settings import HOST
 from cerrotorre.transport import Answer, Transport
-from cerrotorre.typed import Any
 
 # Seconds for one silence, one answer, and all of one registry.
 SILENCE, ANSWER, PATIENCE = 3, 5, 15
@@ -28,7 +27,6 @@ NOTHING = "sha256:" + "0" * 64
 
 _DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d:\d\d:\d\d) GMT", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_TLS_REFUSED = re.compile(r": TLS: ")
 
 
 def answer(setup: Setup, say: Diagnosis) -> str:
@@ -92,13 +90,12 @@ def _logged_in(setup: Setup) -> Iterator[str]:
     """The names in the credential files."""
     for where in credentials.files(setup.env):
         try:
-            data = owned.read(where, credentials.MAX_FILE, guarded=False)
-            value = None if data is None else jsonic.parse(data, credentials.MAX_FILE)
-        except (Fail, jsonic.Malformed):
+            value = credentials.read(where) or {}
+        except Fail:
             # Said by the check of the helpers.
             continue
         for member in ("auths", "credHelpers"):
-            its = value.get(member) if isinstance(value, dict) else None
+            its = value.get(member)
             yield from sorted(its) if isinstance(its, dict) else ()
 
 
@@ -122,7 +119,7 @@ class Heard:
             self._ask(setup)
         except Fail as fail:
             # No network is no failure of this setup. A certificate that does not hold, and credentials that are refused, are.
-            self._remark(bool(_TLS_REFUSED.search(str(fail))), str(fail))
+            self._remark(": TLS: " in str(fail), str(fail))
         except Exception as error:
             self._remark(True, f"{self.host}: an internal error: {type(error).__name__}")
 
@@ -169,12 +166,12 @@ class Heard:
             if "bearer" not in asked:
                 self._remark(False, f"{self.host} wants credentials, and none are stored", command("skopeo login", self.host))
                 return None
-            self._token(transport, asked["bearer"], realms, None)
+            bearer.token(transport, asked["bearer"], self.host, self.path or NOWHERE, realms, None)
             return "anonymous"
         again = command("skopeo login", self.host)
         try:
             if "bearer" in asked and "bearer" not in held:
-                self._token(transport, asked["bearer"], realms, held)
+                bearer.token(transport, asked["bearer"], self.host, self.path or NOWHERE, realms, held)
                 return "credentials accepted"
             authorization = f"Bearer {held['bearer']}" if "bearer" in held else bearer.basic(held) if "user" in held else ""
             where = DOCKER_HOST if self.host == DOCKER else self.host
@@ -189,9 +186,6 @@ class Heard:
             self._remark(True, f"{self.host} refuses the stored credentials ({status})", again)
             return None
         return "credentials accepted"
-
-    def _token(self, transport: Transport, asked: dict[str, str], realms: list[str], held: Any) -> None:
-        bearer.token(transport, asked, self.host, self.path or NOWHERE, realms, held)
 
     def _attachments(self, repository: Repository) -> str:
         """How attachments are found: by the referrers API, or by tags (distribution specification, "Listing Referrers")."""

@@ -1,6 +1,6 @@
 """What `ct explain` shows of a bundle: package, provenance, content, signatures, attestations and the chain of trust."""
 
-from cerrotorre import dsse, predicate, report, statement
+from cerrotorre import dsse, errors, predicate, report, statement
 from cerrotorre.palette import Palette
 from cerrotorre.records import Record
 from cerrotorre.text import shown, size, with_names
@@ -15,6 +15,14 @@ _PHRASES = {
     "base_images.allowed": "base image is allowed",
 }
 _METADATA = "title description licenses vendor revision url documentation base_name base_digest"
+
+
+def told(record: Record, palette: Palette, *, as_json: bool, only: str) -> tuple[int, str]:
+    """(status, text) of one bundle, as `text` or JSON. Whether it is valid is not asked, only whether it can be read."""
+    blocked = errors.verdict([made for made in record["findings"] if errors.stops(made, "structure")])
+    if blocked and not as_json:
+        return blocked["status"], report.refused(record, "Cannot be explained", palette)
+    return (blocked["status"] if blocked else 0), document(record) if as_json else text(record, palette, only=only)
 
 
 def text(record: Record, palette: Palette, *, only: str = "") -> str:
@@ -185,7 +193,7 @@ def _trust(record: Record, palette: Palette) -> str:
     return "".join(lines)
 
 
-def as_json(record: Record) -> str:
+def document(record: Record) -> str:
     """The same facts as an object."""
     keys = ("bundle", "manifest", "manifest_digest", "signatures", "trust", "passed", "findings")
     facts = {key: record[key] for key in keys if key in record}

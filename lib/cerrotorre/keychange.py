@@ -30,7 +30,7 @@ def make_directory(path: str) -> None:
         except FileExistsError:
             pass
         except OSError as error:
-            raise Fail("file-unwritable", f"'{new}': {error.strerror}", Directory=new) from None
+            raise Fail("file-unwritable", f"cannot make the directory '{new}': {error.strerror}", Directory=new) from None
 
 
 def _open_store(origin: str) -> str:
@@ -102,7 +102,7 @@ def wanted(options: Options, created: str) -> dict[str, Any]:
     """
     key_id, expires, output = options.get("id"), options.get("expires"), options.get("output")
     suite_id = options["suite"] if "suite" in options else config.read()["defaults"].get("suite", suites.DEFAULT)
-    profile = options.get("profile", "interactive")
+    profile = options.get("profile")
     key_id = suggested_id(created[:4]) if key_id is None else _usable_id(key_id)
     if expires is not None:
         _check_later(expires, created)
@@ -112,8 +112,7 @@ def wanted(options: Options, created: str) -> dict[str, Any]:
         if "suite" not in options:
             fail.finding["context"]["Named by"] = "[defaults] suite in config.toml"
         raise
-    if profile not in privatekey.PROFILES:
-        raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
+    privatekey.cost_of(profile)
     if "no-password" in options and options.keys() & {"passphrase-fd", "passphrase-file", "profile"}:
         raise Fail("usage", "--no-password goes with no passphrase and no profile")
     refuse_taken(key_id, output)
@@ -155,7 +154,7 @@ def generate(
     created: str,
     expires: str | None = None,
     passphrase: bytes | bytearray | None,
-    profile: str = "interactive",
+    profile: str | None = None,
     output: str | None = None,
     seeds: list[Any] | None = None,
 ) -> dict[str, Any]:
@@ -165,7 +164,7 @@ def generate(
     public_key: path, private_key: path, encrypted, default}. Raises Fail key-exists and what writing raises.
     """
     if seeds is None:
-        seeds = [locked.keep(seed) for seed in suites.generate(suite_id)]
+        seeds = [locked.take(seed) for seed in suites.generate(suite_id)]
     publics = privatekey.publics(suite_id, seeds)
     key = {
         "key_id": key_id,
@@ -177,7 +176,7 @@ def generate(
     if passphrase is None:
         secret = privatekey.write_plain(suite_id, seeds)
     else:
-        secret = seal(key, seeds, passphrase, privatekey.PROFILES[profile])
+        secret = seal(key, seeds, passphrase, privatekey.cost_of(profile))
     if output is None:
         _refuse_second(key_id, suites.component_fingerprints(suite_id, publics))
         base = f"{_open_store('keys')}/{key_id}"
@@ -200,7 +199,12 @@ def generate(
 def seal(key: dict[str, Any], seeds: list[Any], passphrase: bytes | bytearray, cost: dict[str, int]) -> bytes:
     """The encrypted private key file of {key_id, suite_id, …}, under a new salt and nonce."""
     salt, nonce = os.urandom(privatekey.SALT_SIZE), os.urandom(privatekey.NONCE_SIZE)
-    return privatekey.seal(key["key_id"], key["suite_id"], seeds, passphrase, cost, salt=salt, nonce=nonce)
+    try:
+        return privatekey.seal(key["key_id"], key["suite_id"], seeds, passphrase, cost, salt=salt, nonce=nonce)
+    except Fail as fail:
+        # As where there is not enough memory.
+        fail.finding["context"]["Key"] = key["key_id"]
+        raise
 
 
 def _write_all(files: list[tuple[str, bytes, int]]) -> None:

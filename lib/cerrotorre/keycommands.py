@@ -4,9 +4,11 @@ Times are the caller's, and so is standard input. What is asked is asked at the 
 """
 
 import copy
+import os
 from collections.abc import Callable
 
 from cerrotorre import (
+    config,
     keychange,
     keyfetch,
     keyfile,
@@ -19,6 +21,7 @@ from cerrotorre import (
     policyfile,
     rotation,
     terminal,
+    times,
     vouch,
 )
 from cerrotorre.commandline import Options
@@ -48,11 +51,13 @@ def generate(options: Options, now: str) -> Said:
 
 def rotate(options: Options, now: str, key_id: str) -> Said:
     wanted = {name: options[name] for name in NEW if name in options}
+    # Where config.toml names the old key it outranks keys/default, and it is the user's to write.
+    configured = config.default_key() == key_id
     old, into = keyrotate.rotatable(key_id, options.get("into"), now)
     moved = keyrotate.rotate(old, into, now, wanted, _opens(options, into), _chosen(options))
     made = keystore.find(into)
     facts = {"rotated": key_id, **keyreport.facts(made, keystore.default_id())}
-    return facts, keyreport.rotated(key_id, made, default=moved) + _offer(options, made)
+    return facts, keyreport.rotated(key_id, made, default=moved, configured=configured) + _offer(options, made)
 
 
 def change_passphrase(options: Options, _: str, key_id: str) -> Said:
@@ -79,7 +84,7 @@ def _chosen(options: Options) -> Secret | None:
     """Where the passphrase is that a private key is to get; None if none."""
     places = options.get("new-passphrase-fd"), options.get("new-passphrase-file")
     if "no-password" in options:
-        if any(places):
+        if places != (None, None):
             raise Fail("usage", "--no-password goes with no new passphrase")
         return None
 
@@ -105,6 +110,13 @@ def set_expiry(_: Options, _now: str, key_id: str, date: str) -> Said:
     return keyreport.facts(made, keystore.default_id()), keyreport.expiry(made)
 
 
+def show(_: Options, now: str, key_id: str) -> Said:
+    """`now` is the clock's: what expires soon is said by that."""
+    key, default, epoch = keystore.find(key_id), keystore.default_id(), times.epoch(now)
+    before = [one["key_id"] for one in keystore.load()[0] if one["rotated_into"] == key_id]
+    return keyreport.clocked(key, default, epoch), keyreport.shown_key(key, default, epoch, before)
+
+
 def trust(options: Options, _: str, key_id: str) -> Said:
     before = keychange.trust(key_id)["trusted"]
     made = keystore.find(key_id)
@@ -122,7 +134,7 @@ def import_key(options: Options, now: str, path: str, stdin: Callable[[int], byt
     if "rotation" in options:
         statement = keystore.read_foreign(options["rotation"])
         key = _there(key)
-        old = keyrotate.judge(statement, key, now)[0]
+        old = keyrotate.judge(statement, key, now)
     if not key.get("path"):
         keychange.refuse_key(key)
     if statement is not None and old is not None:
@@ -145,7 +157,8 @@ def _named(data: bytes, path: str, key_id: str | None) -> keyfile.Public:
         key = keyfile.parse_import(data)
     except Fail as fail:
         if path != "-":
-            fail.finding["context"] = {"File": path, **fail.finding["context"]}
+            where = {"Host": keyfetch.host(path)} if keyfetch.is_url(path) else {"File": path}
+            fail.finding["context"] = {**where, **fail.finding["context"]}
         raise
     return keychange.named(key, key_id)
 
@@ -161,7 +174,9 @@ def _confirm(options: Options, path: str, data: bytes, key: keyfile.Public) -> d
 
     Returns who vouches. Raises Fail fingerprint-mismatch, usage, what vouch.check raises; Declined.
     """
-    if given := options.get("fingerprint"):
+    given = options.get("fingerprint")
+    if given is not None:
+        # Also an empty one, as of a variable that is not set.
         if not keyfile.is_fingerprint(given):
             raise Fail("usage", f"--fingerprint is SHA256: and 64 lowercase hexadecimal digits, not {given[:80]!r}")
         if given != key["fingerprint"]:
@@ -183,12 +198,13 @@ def _offer(options: Options, key: Key) -> str:
     """Offer to admit a trusted key in the policy, if there is one that does not: ask at the terminal, else say what to type."""
     try:
         path = policyfile.chosen(None)[0]
-        if not keyreport.has_policy(path):
+        # A trusted key alone does not pass a policy; without one it does.
+        if not os.path.exists(path):
             return ""
         policy = policyedit.load(path)
-        before = copy.deepcopy(dict(policy))
+        before = copy.deepcopy(policy)
         policyedit.add_signer(policy, key, required=False)
-        if dict(policy) == before:
+        if policy == before:
             return ""
         answer = None if "json" in options else terminal.ask(keyreport.admit(key, path))
         if answer is None or not _yes(answer):

@@ -15,6 +15,11 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def host(url: str) -> str:
+    """The host of a URL that was fetched, with any port: all that may be said of it."""
+    return transport.split(url)[1]
+
+
 def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
     """What a URL gives, at most keyfile.LIMIT bytes. No credentials are sent. Raises Fail key-unreachable, usage.
 
@@ -27,8 +32,7 @@ def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
     except Fail as fail:
         if fail.finding["finding"] != "network":
             raise
-        said = str(fail).replace("a registry gave a URL", "that is a URL")
-        raise Fail("key-unreachable", said, Host=fail.finding["context"].get("Registry")) from None
+        raise Fail("key-unreachable", str(fail), Host=fail.finding["context"].get("Registry")) from None
 
 
 def _fetch(url: str, connections: transport.Transport) -> bytes:

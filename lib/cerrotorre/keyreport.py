@@ -149,15 +149,17 @@ def is_it(key: dict[str, Any]) -> str:
     return f"{key['key_id']}  {suite(key['suite_id'])}\n{key['fingerprint']}\nIs this what its owner told you by another way? [y/N] "
 
 
-def rotated(old: str, key: Key, *, default: bool) -> str:
-    """What rotate prints."""
+def rotated(old: str, key: Key, *, default: bool, configured: bool = False) -> str:
+    """What rotate prints; `configured`: config.toml names the old key as the one that signs."""
     base = os.path.dirname(key["path"])
     pairs = [
         ("Fingerprint", key["fingerprint"]),
         ("Suite", suite(key["suite_id"])),
         ("Statement", short(f"{base}/{old}.rotation")),
     ]
-    if default:
+    if configured:
+        pairs.append(("Default", f"{old} still, in config.toml:  ct config set defaults.key {key['key_id']}"))
+    elif default:
         pairs.append(("Default", f"{key['key_id']} signs from now on"))
     share = f"  ct key export {key['key_id']} --public\n  ct key export {old} --rotated\n"
     kept = f"Keep {old}.pub: what it signed goes on counting, and the two count as one signer."
@@ -172,11 +174,6 @@ def rewrapped(key: Key, path: str, words: str) -> str:
 def expiry(key: Key) -> str:
     """What expires prints."""
     return f"{key['key_id']} expires {key['expires']}\n" if key["expires"] else f"{key['key_id']} does not expire\n"
-
-
-def has_policy(path: str) -> bool:
-    """Whether there is a policy, which a trusted key alone does not pass."""
-    return os.path.exists(path)
 
 
 def admit(key: Key, path: str) -> str:

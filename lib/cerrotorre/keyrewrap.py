@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from cerrotorre import keychange, keystore, locked, privatekey
-from cerrotorre.errors import Fail
 from cerrotorre.keystore import Key
 from cerrotorre.typed import Any
 
@@ -12,9 +11,7 @@ Passphrase = Callable[[str], bytes | bytearray]
 
 def cost(private: dict[str, Any], profile: str | None) -> dict[str, int]:
     """What guessing shall cost: a profile's, else the default's, unless the file asks for more already. Raises Fail usage."""
-    if profile is not None and profile not in privatekey.PROFILES:
-        raise Fail("usage", f"no profile {profile[:40]!r}; there are {', '.join(privatekey.PROFILES)}")
-    wanted = privatekey.PROFILES[profile or privatekey.DEFAULT]
+    wanted = privatekey.cost_of(profile)
     if profile is None and private["encrypted"]:
         before = {name: private["kdf"][name] for name in wanted}
         if before["t"] >= wanted["t"] and before["m"] >= wanted["m"]:

@@ -96,7 +96,7 @@ def rotate(old: Key, into: str, now: str, wanted: dict[str, Any], passphrase: Pa
     """
     if not old["rotated_into"]:
         _prepare(old, into, now, wanted, passphrase, chosen)
-        record(old, into)
+        keychange.set_local(old, {"rotated_into": into})
     default: bool = keystore.default_id() == old["key_id"]
     if default:
         keychange.set_default(into)
@@ -121,7 +121,7 @@ def _prepare(old: Key, into: str, now: str, wanted: dict[str, Any], passphrase: 
         new = keystore.signing_key(into, lambda: passphrase(into))
     else:
         secret = None if chosen is None else chosen(into)
-        seeds = [locked.keep(seed) for seed in suites.generate(plan["suite_id"])]
+        seeds = [locked.take(seed) for seed in suites.generate(plan["suite_id"])]
         keychange.generate(**plan, passphrase=secret, seeds=seeds)
         new = keystore.find(into) | {"seeds": seeds}
     _write_statement(old, opened, new, now)
@@ -147,13 +147,8 @@ def _signed(key: dict[str, Any], message: bytes, now: str) -> list[tuple[str, by
     return list(zip(key["components"], raws, strict=True))
 
 
-def record(old: Key, into: str) -> None:
-    """Set Rotated-Into in the old key's local facts."""
-    keychange.set_local(old, {"rotated_into": into})
-
-
-def judge(data: bytes, new: keyfile.Public, now: str) -> tuple[Key, rotation.Rotation]:
-    """(the store's old key, the rotation) of a statement by others about a key that is to be imported under new["key_id"].
+def judge(data: bytes, new: keyfile.Public, now: str) -> Key:
+    """The store's old key of a statement by others about a key that is to be imported under new["key_id"].
 
     Nothing is written. Raises Fail rotation-malformed, rotation-invalid, key-not-found, key-expired, signer-denied, key-rotated.
     """
@@ -180,7 +175,7 @@ def judge(data: bytes, new: keyfile.Public, now: str) -> tuple[Key, rotation.Rot
         what = f"{old['key_id']} was rotated into {old['rotated_into']} already: one of the two statements is not its owner's"
         raise Fail("key-rotated", what, File=old["path"])
     _refuse_circle(old, into, keys)
-    return old, said
+    return old
 
 
 def accept(old: Key, data: bytes, into: str) -> None:
@@ -190,4 +185,4 @@ def accept(old: Key, data: bytes, into: str) -> None:
         keychange.write_file(path, data, 0o644)
     elif keystore.read_file(path) != data:
         raise Fail("key-exists", f"there is another '{path}' already", File=path)
-    record(old, into)
+    keychange.set_local(old, {"rotated_into": into})

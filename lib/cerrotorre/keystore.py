@@ -21,6 +21,8 @@ DAY = 86400
 SOON = 30 * DAY
 
 ORIGINS = ("keys", "trusted", "known", "host")
+# What is known of a key that is to sign.
+_SIGNING = ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
 
 
 def _ml_dsa() -> Any:
@@ -171,8 +173,7 @@ def signing_key(key_id: str | None, passphrase: Callable[[], bytes | bytearray])
     """
     key, private, path = pair(key_id)
     seeds = opened(key, private, path, passphrase)
-    names = ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
-    return {name: key[name] for name in names} | {"seeds": seeds}
+    return {name: key[name] for name in _SIGNING} | {"seeds": seeds}
 
 
 def pair(key_id: str | None) -> tuple[Key, dict[str, Any], str]:
@@ -250,9 +251,7 @@ def public_key(key_id: str | None) -> dict[str, Any]:
             raise Fail(
                 "key-not-found", f"{key_id} is only known by name, and no signature by it would count", File=key["path"]
             ).proposing(f"ct key trust {key_id}")
-    return {
-        name: key[name] for name in ("key_id", "suite_id", "fingerprint", "components", "expires", "rotated_into", "publics")
-    }
+    return {name: key[name] for name in _SIGNING}
 
 
 def _beside(path: str) -> Key:

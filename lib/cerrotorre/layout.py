@@ -3,7 +3,7 @@
 import os
 
 from cerrotorre import manifest, recorded, sinks, tarball
-from cerrotorre.content import Entry, Files, mismatch, move, write_all
+from cerrotorre.content import Entry, Files, absolute, locate, mismatch, move, write_all
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.newfile import NewFile
 from cerrotorre.records import Record
@@ -70,8 +70,22 @@ def write_file(record: Record, path: str, progress: sinks.Progress = None) -> li
             raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
         wrong = wrong or sinks.image_findings(layout.manifest, kept)
         if not wrong:
+            _sync_before_replacing(layout, path, new.fd)
             new.commit()
     return wrong
+
+
+def _sync_before_replacing(layout: Layout, path: str, fd: int) -> None:
+    """Where the bundle that was read is replaced: it must be that still. To sync takes seconds, in which another may sign it too."""
+    known = {entry["at"]["file"]: entry["at"]["id"] for entry in layout.blobs}.get(absolute(path))
+    if known is None:
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
+    if locate(path)[0] != known:
+        raise Fail("file-changed", f"'{path}' changed while it was written anew", File=path)
 
 
 def _write_at(fd: int, data: bytes, offset: int) -> None:

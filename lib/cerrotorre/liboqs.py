@@ -15,7 +15,7 @@ from cerrotorre.typed import Any
 # FIPS 204, table 2: the expanded private key.
 _SECRET_SIZE = {"ml-dsa-65": 4032, "ml-dsa-87": 4896}
 # SHA-256 of the public keys of the seed 00 01 … 1f, which RFC 9881, appendix C, shows in full.
-_KNOWN = {
+KNOWN = {
     "ml-dsa-65": "sha256:d666806e11cee19a7c989f7445f90dd419cf4d2d51db8c0fdb4c0f0a542238c9",
     "ml-dsa-87": "sha256:91dc389cfaa01470b7f66eee45a4ae9026d154817c754dfe22298b3fa241ffcd",
 }
@@ -113,7 +113,7 @@ class Library:
         if algorithm in self._proved:
             return
         public, secret = self._pair(algorithm, bytes(range(32)))
-        if sha256(public) != _KNOWN[algorithm]:
+        if sha256(public) != KNOWN[algorithm]:
             raise self._unusable(f"its {algorithm.upper()} is not that of FIPS 204")
         made = self._sign(algorithm, secret, b"known")
         if not self._verify(algorithm, public, b"known", made) or self._verify(algorithm, public, b"other", made):

@@ -48,6 +48,13 @@ def keep(secret: bytes | bytearray, start: int = 0, end: int | None = None) -> b
     return made
 
 
+def take(secret: bytes) -> bytearray:
+    """As `keep`, of a secret that nobody else has, which is overwritten."""
+    made = keep(secret)
+    wipe(secret)
+    return made
+
+
 def wipe(*secrets: bytes | bytearray) -> None:
     """Overwrite with zeros. Of bytes only such as nobody else has: what a library returned, or a copy made for one."""
     for secret in secrets:

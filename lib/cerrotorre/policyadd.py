@@ -2,8 +2,9 @@
 
 import re
 
-from cerrotorre import counted, policyedit, policyread, policysay
+from cerrotorre import policyedit, policyread, policysay
 from cerrotorre.counted import is_empty_window
+from cerrotorre.counted import signers as one_signer
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyedit import Key
@@ -21,7 +22,10 @@ def add_registry(policy: Policy, pattern: str) -> list[str]:
         return [f"{pattern} is allowed already."]
     allowed.append(pattern)
     if policy.get("default_action") == "allow":
-        return [f"Allowed registry {pattern}", "As default_action is allow, other registries are accepted as well."]
+        # An empty list allows none, whatever the default; one that is not empty lets in what it does not list.
+        others = "s default_action is allow, other registries are accepted as well"
+        opened = len(allowed) == 1 and not first
+        return [f"Allowed registry {pattern}", f"weaker: a{others}, where none were." if opened else f"A{others}."]
     only = "From now on only the registries that the policy lists are allowed."
     return [
         f"Allowed registry {pattern}",
@@ -65,8 +69,7 @@ def deny(policy: Policy, word: str, *, after: str | None, before: str | None, re
     denied = policy.setdefault("signers", {}).setdefault("denied", [])
     for there in denied:
         whose = [name for name in ("fingerprint", "key_id") if name in entry][:1]
-        days = {name: there[name] for name in ("after", "before") if name in there}
-        if all(there.get(name) == entry[name] for name in whose) and (not days or days.items() == _days(entry).items()):
+        if all(there.get(name) == entry[name] for name in whose) and _days(there) in ({}, _days(entry)):
             return [f"That is denied already. {policysay.denial(there, claimed)}"]
     if reason is not None:
         entry["reason"] = reason
@@ -97,7 +100,9 @@ def pin(policy: Policy, name: str, digest: str | None, signers: list[str]) -> li
     changed = [
         f"{member} {_shown(was[member])} no longer" for member in wanted if member in was and was[member] != there[member]
     ]
-    return [said, *([f"It was pinned before: {policysay.listed(changed, 'and')}."] if changed else [])]
+    if not was and policy.get("unpinned") == "deny":
+        return [said, f"weaker: {name.removesuffix('.ctp')} is accepted so, where it was refused for no pin named it."]
+    return [said, *([f"weaker: it was pinned before: {policysay.listed(changed, 'and')}."] if changed else [])]
 
 
 def _shown(value: Any) -> str:
@@ -106,13 +111,14 @@ def _shown(value: Any) -> str:
 
 def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) -> list[str]:
     """How many keys must have signed, of those that the globs match (none: as before). `keys` are those that could. Raises Fail usage."""
-    if not (number.isascii() and number.isdecimal() and len(number) < 4 and 1 <= int(number) <= 256):
+    needed = policyedit.whole(number, 256)
+    if needed is None:
         raise Fail("usage", f"{number[:40]!r} is not a number of signers, 1 to 256")
     signers = policy.setdefault("signers", {})
     was, was_from = signers.get("threshold"), signers.get("threshold_from")
     # A spelling such as 2.0 is the file's own.
-    if was != int(number):
-        signers["threshold"] = int(number)
+    if was != needed:
+        signers["threshold"] = needed
     if globs:
         signers["threshold_from"] = [policyedit.operand(glob, policyread.KEY_GLOB) for glob in globs]
     if (was, was_from) == (signers.get("threshold"), signers.get("threshold_from")):
@@ -120,13 +126,17 @@ def threshold(policy: Policy, number: str, globs: list[str], keys: list[Key]) ->
     among = signers.get("threshold_from", ["*"])
     # A key and the key it was rotated into are one signer.
     able = [key for key in keys if any(matches(glob, key["key_id"]) for glob in among)]
-    can = [" or ".join(ids) for ids in counted.signers(able, keys)]
+    can = [" or ".join(ids) for ids in one_signer(able, keys)]
     said = [policysay.threshold(signers)]
-    if len(can) >= int(number):
-        every = f"{number} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
+    if len(can) >= needed:
+        every = f"{needed} of these {len(can)} {'keys' if len(can) == len(able) else 'signers'}" if len(can) > 1 else "This key"
         said.append(f"{every} must sign: {', '.join(can)}.")
-    if was is not None and int(number) < was:
-        said.append(f"weaker: {number} instead of {int(was)} must have signed.")
+    if was is not None and needed < was:
+        said.append(f"weaker: {needed} instead of {int(was)} must have signed.")
     if was is not None and was_from != signers.get("threshold_from"):
-        said.append(f"Counted before: {policysay.listed(was_from) if was_from else 'every allowed key'}.")
+        wider = was_from and not all(any(matches(one, glob) for one in was_from) for glob in among)
+        before = (
+            f"{'weaker: c' if wider else 'C'}ounted before: {policysay.listed(was_from) if was_from else 'every allowed key'}."
+        )
+        said.append(before)
     return said

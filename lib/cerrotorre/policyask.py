@@ -6,8 +6,8 @@ Enter alone is always an answer, and the stricter of two wherever strictness kee
 from cerrotorre import policycheck, policyedit, terminal
 from cerrotorre.errors import Fail
 from cerrotorre.policyedit import Key
-from cerrotorre.policyread import Policy, nearest
-from cerrotorre.text import shown
+from cerrotorre.policyread import Policy
+from cerrotorre.text import closest, meant, shown
 
 
 def policy(keys: list[Key]) -> Policy:
@@ -26,9 +26,8 @@ def signers(keys: list[Key]) -> list[Key]:
         for number, key in enumerate(keys, 1)
     ]
     question = "Whose signatures count? Numbers or ids, all, or none [all]: "
-    ids = {key["key_id"]: key for key in keys} | {str(number): key for number, key in enumerate(keys, 1)}
-    # An id may look like a number, or be called `all`.
-    ids |= {key["key_id"]: key for key in keys}
+    # An id may look like a number.
+    ids = {str(number): key for number, key in enumerate(keys, 1)} | {key["key_id"]: key for key in keys}
     answer = _answer("Trusted keys:\n" + "".join(lines) + question)
     while True:
         words = answer.replace(",", " ").split()
@@ -40,7 +39,7 @@ def signers(keys: list[Key]) -> list[Key]:
         if not wrong:
             chosen = [ids[word]["key_id"] for word in words]
             return [key for key in keys if key["key_id"] in chosen]
-        near = nearest(wrong[0], tuple(key["key_id"] for key in keys))
+        near = meant(closest(wrong[0], [key["key_id"] for key in keys]))
         answer = _answer(f"No trusted key: {', '.join(map(shown, wrong))}{near}\n{question}")
 
 
@@ -50,8 +49,9 @@ def threshold(count: int) -> int:
         return 1
     question = f"How many of these {count} keys must have signed a bundle? [1]: "
     answer = _answer(question)
-    while answer and not (answer.isascii() and answer.isdecimal() and len(answer) < 4 and 1 <= int(answer) <= min(count, 256)):
-        answer = _answer(f"A number from 1 to {min(count, 256)}. {question}")
+    most = min(count, 256)
+    while answer and policyedit.whole(answer, most) is None:
+        answer = _answer(f"A number from 1 to {most}. {question}")
     return int(answer or 1)
 
 
@@ -81,11 +81,9 @@ def max_age() -> int:
     """How old, in days, a signature may be; 0 for any age."""
     question = "How many days may a signature be old? [any]: "
     answer = _answer(question)
-    while answer not in ("", "any"):
-        if answer.isascii() and answer.isdecimal() and len(answer) < 6 and 1 <= int(answer) <= 36500:
-            return int(answer)
+    while answer not in ("", "any") and policyedit.whole(answer, 36500) is None:
         answer = _answer(f"A number of days, 1 to 36500, or any. {question}")
-    return 0
+    return policyedit.whole(answer, 36500) or 0
 
 
 def _agreed(question: str) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, policylint, policyread, reference
-from cerrotorre.counted import is_empty_window, signers
+from cerrotorre.counted import entry_matches, is_empty_window, signers
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.policyread import Policy
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 # (JSON pointer, what is said of the place)
@@ -51,7 +52,7 @@ def schema_errors(data: bytes) -> list[Remark]:
             known, patterns = inner.schema.get("properties", {}), inner.schema.get("patternProperties", {})
             stray = (key for key in inner.instance if key not in known and not any(re.search(p, key) for p in patterns))
             for key in stray:
-                near = policyread.nearest(key, tuple(known))
+                near = meant(closest(key, known))
                 found.append((policyread.pointer((*at, key)), f"the member {jsonic.dump(key)[:120]} is not known{near}"))
         else:
             found.append((policyread.pointer(at), _message(inner)))
@@ -70,7 +71,7 @@ def _message(error: Any) -> str:
         )
         return f"{jsonic.dump(value)[:120]} instead of {expected}"
     if error.validator == "enum" and isinstance(value, str):
-        return f"{jsonic.dump(value)[:120]} instead of {' or '.join(map(jsonic.dump, rule))}{policyread.nearest(value, tuple(rule))}"
+        return f"{jsonic.dump(value)[:120]} instead of {' or '.join(map(jsonic.dump, rule))}{meant(closest(value, rule))}"
     said: str = error.message
     return said[:400]
 
@@ -91,7 +92,7 @@ def _signers(policy: Policy, trusted: list[Key]) -> Iterator[Remark]:
         yield "/signers/allowed", "an empty list allows no signer: every bundle is refused"
     for number, entry in enumerate(allowed or ()):
         at = f"/signers/allowed/{number}"
-        if not any(policylint.names(entry, key) for key in trusted):
+        if not any(entry_matches(entry, key) for key in trusted):
             yield at, f"no key in keys/ or trusted/ is {_label(entry)}"
         if entry.get("required") and "sources" in entry:
             yield at, "required and limited to sources: every bundle from elsewhere is refused"

@@ -50,7 +50,7 @@ def init(options: Options, now: str) -> Said:
     keys = [key for key in keystore.load()[0] if key["trusted"]]
     policy = policyedit.starter(keys, []) if "yes" in options else policyask.policy(keys)
     doubts = _doubts(policycheck.warnings(policy, keys, now))
-    policyedit.save(path, policy, replace=False)
+    policyedit.make(path, policy)
     said = f"Wrote {shown(path)}\n" + policyreport.rules("It says:", policy)
     if not policy["signers"]["allowed"]:
         said += "To allow a signer:  ct policy add-signer ID\n"

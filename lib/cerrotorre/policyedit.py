@@ -18,15 +18,10 @@ from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
 from cerrotorre.newfile import NewFile
 from cerrotorre.policyread import Policy
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 Key = dict[str, Any]
-
-
-class Held(dict[str, Any]):
-    """A policy as parsed, and the bytes that its file held."""
-
-    data: bytes
 
 
 # -- the file --------------------------------------------------------------------------------------------------------------
@@ -48,35 +43,31 @@ def starter(keys: list[Key], registries: list[str], threshold: int = 1, *, sbom:
 
 
 def load(path: str) -> Policy:
-    """The policy to change, read strictly. Raises Fail policy-unreadable if it is not there, policy-malformed, store-unsafe."""
-    data = policyfile.data(path)
-    policy = Held(policyread.read(data, path))
-    policy.data = data
-    return policy
+    """The policy in a file, read strictly. Raises Fail policy-unreadable if it is not there, policy-malformed, store-unsafe."""
+    return policyread.read(policyfile.data(path), path)
 
 
-def save(path: str, policy: Policy, *, replace: bool) -> None:
-    """Write the whole file or nothing: a new one, or with `replace` one that `load` gave, what it says otherwise being all that changes.
-
-    Raises Fail policy-exists unless `replace`, policy-malformed, file-changed, file-unwritable, store-unsafe.
-    """
+def make(path: str, policy: Policy) -> None:
+    """Write a new file, whole or not at all. Raises Fail policy-exists, policy-malformed, file-unwritable, store-unsafe."""
     # A link goes on pointing to what it points to.
     where = os.path.realpath(path)
-    if not replace:
-        data = (json.dumps(policy, ensure_ascii=False, indent=2) + "\n").encode()
-        policyread.read(data, path)
-        keychange.make_directory(os.path.dirname(where))
-        if os.path.lexists(path):
-            raise exists(path)
-        _write(where, data, None)
-        return
-    held: bytes = policy.data  # type: ignore[attr-defined]
+    data = (json.dumps(policy, ensure_ascii=False, indent=2) + "\n").encode()
+    policyread.read(data, path)
+    keychange.make_directory(os.path.dirname(where))
+    if os.path.lexists(path):
+        raise exists(path)
+    _write(where, data, None)
+
+
+def _replace(path: str, held: bytes, policy: Policy) -> None:
+    """Let the file, which held these bytes, say this policy: all of it or nothing, and what it says otherwise is all that changes."""
     data = jsonedit.rewrite(held.decode(), policy).encode()
     # What an editor of text made is not believed: it must say exactly this, and be a policy.
     if not jsonic.same(policyread.read(data, path), policy):
         raise Fail("internal", f"'{path}' is written in a way that is not changed safely; edit it yourself", File=path)
     if policyfile.data(path) != held:
         raise Fail("file-changed", f"'{path}' was changed meanwhile, so it was left as it is", File=path)
+    where = os.path.realpath(path)
     _write(where, data, os.stat(where))
 
 
@@ -106,16 +97,17 @@ def _write(where: str, data: bytes, before: os.stat_result | None) -> None:
 def change(path: str, work: Callable[[Policy], list[str]]) -> tuple[list[str], Policy, Policy]:
     """Make a change in a file: (what it means, the policy before, after). If they are the same, the file was not touched.
 
-    Raises Fail as `load`, `save` and `work` do; then the file is as it was.
+    Raises Fail as `load` and `work` do, and policy-malformed, file-changed, file-unwritable; then the file is as it was.
     """
     # What cannot be read is said before anybody waits for the directory.
     load(path)
     with Alone(os.path.dirname(os.path.realpath(path))):
-        policy = load(path)
-        before = copy.deepcopy(dict(policy))
+        held = policyfile.data(path)
+        policy = policyread.read(held, path)
+        before = copy.deepcopy(policy)
         said = work(policy)
         if not jsonic.same(before, policy):
-            save(path, policy, replace=True)
+            _replace(path, held, policy)
     return said, before, policy
 
 
@@ -138,7 +130,7 @@ def key_of(word: str) -> Key:
     try:
         return keystore.find(word)
     except Fail as fail:
-        near = policyread.nearest(word, tuple(key["key_id"] for key in keys))
+        near = meant(closest(word, [key["key_id"] for key in keys]))
         raise Fail(fail.finding["finding"], f"{fail}{near}", **fail.finding["context"]) from None
 
 
@@ -147,6 +139,12 @@ def operand(word: str, grammar: tuple[str, str]) -> str:
     if not re.fullmatch(grammar[0], word):
         raise Fail("usage", f"{word[:200]!r} is not {grammar[1]}")
     return word
+
+
+def whole(text: str, most: int) -> int | None:
+    """A number from 1 to `most`, in plain digits; None if the text is none."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+    return number if 1 <= number <= most else None
 
 
 def bad_patterns(patterns: list[str]) -> list[str]:
@@ -179,8 +177,9 @@ def add_signer(policy: Policy, key: Key, *, required: bool, sources: list[str] |
             return [f"{key_id} is allowed already."]
         there["required"] = True
         return [f"{key_id} is now required.", must]
-    others = [entry for entry in allowed if matches(entry.get("key_id", "*"), key_id) and "sources" not in entry]
-    others = [entry for entry in others if entry.get("fingerprint", key["fingerprint"]) == key["fingerprint"]]
+    listed = [entry for entry in allowed if matches(entry.get("key_id", "*"), key_id)]
+    listed = [entry for entry in listed if entry.get("fingerprint", key["fingerprint"]) == key["fingerprint"]]
+    others = [entry for entry in listed if "sources" not in entry]
     allowed.append(entry_of(key) | ({"sources": sources} if sources else {}) | ({"required": True} if required else {}))
     said = [
         f"Allowed signer {key_id}  {key['fingerprint']}" + (f", for images from {policysay.listed(sources)}" if sources else "")
@@ -192,7 +191,10 @@ def add_signer(policy: Policy, key: Key, *, required: bool, sources: list[str] |
     elif same and not sources:
         where = policysay.listed([glob for entry in same for glob in entry["sources"]])
         said.append(f"weaker: signatures by {key_id} count for images from anywhere, not only from {where}.")
-    elif not first and policy.get("default_action") != "allow":
+    elif policy.get("default_action") == "allow" and not first and len(allowed) == 1:
+        # An empty list allows none, whatever the default; one that is not empty lets in what it does not list.
+        said.append("weaker: as default_action is allow, every trusted key that no entry names counts as well, where none did.")
+    elif not first and (policy.get("default_action") != "allow" or listed):
         said.append(f"weaker: signatures by {key_id} count, where they did not.")
     return said + ([must] if required else [])
 

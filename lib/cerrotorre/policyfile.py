@@ -47,13 +47,8 @@ def chosen(
     return os.path.join(places.home_dir(env), "policy.json"), "policy.json", False
 
 
-def load_one(path: str, name: str, *, named: bool, guarded: bool) -> Policy | None:
-    """The policy of one file; None only if there is "no such file" and nobody named it. Raises Fail as `load` does."""
-    found = _held(path, name, named=named, guarded=guarded)
-    return None if found is None else policyread.read(found, name)
-
-
 def _held(path: str, name: str, *, named: bool, guarded: bool) -> bytes | None:
+    """The bytes of one file; None only if there is "no such file" and nobody named it."""
     found = _bytes(path, name, guarded=guarded)
     if found is None and named:
         raise Fail("policy-unreadable", f"there is no policy '{path}'", Policy=name)

@@ -6,7 +6,7 @@ The rest of what `ct policy check` warns of is in `policycheck`. Pure; now is an
 from collections.abc import Iterator
 
 from cerrotorre import jsonic, times
-from cerrotorre.counted import is_empty_window
+from cerrotorre.counted import denies, entry_matches, is_empty_window
 from cerrotorre.glob import matches
 from cerrotorre.policyread import ANYWHERE, SUITES, Policy, pointer
 from cerrotorre.typed import Any
@@ -27,19 +27,11 @@ def remarks(policy: Policy, trusted: list[Key], now: str) -> Iterator[Remark]:
     yield from _attested(policy, trusted)
 
 
-def names(entry: dict[str, Any], key: Key) -> bool:
-    """Whether an entry of `allowed` names a key of the store."""
-    if entry.get("fingerprint", key["fingerprint"]) != key["fingerprint"]:
-        return False
-    return matches(entry.get("key_id", "*"), key["key_id"])
-
-
 def always_denied(policy: Policy, key: Key) -> bool:
-    """Whether none of a key's signatures can count, whenever it was made. "A fingerprint decides alone"."""
+    """Whether none of a key's signatures can count, whenever it was made."""
     for entry in policy.get("signers", {}).get("denied", ()):
-        who = entry["fingerprint"] == key["fingerprint"] if "fingerprint" in entry else matches(entry["key_id"], key["key_id"])
         after, before = entry.get("after"), entry.get("before")
-        if who and ((not after and not before) or is_empty_window(after, before)):
+        if denies(entry, key, False) is not None and ((not after and not before) or is_empty_window(after, before)):
             return True
     return False
 
@@ -48,7 +40,7 @@ def able(policy: Policy, trusted: list[Key]) -> list[Key]:
     """Those keys whose signatures could count: allowed for some source, not denied always, of a suite that counts."""
     allowed = policy.get("signers", {}).get("allowed")
     anyone = allowed is None or (bool(allowed) and policy.get("default_action") == "allow")
-    can = [key for key in trusted if anyone or any(names(entry, key) for entry in allowed or ())]
+    can = [key for key in trusted if anyone or any(entry_matches(entry, key) for entry in allowed or ())]
     return [key for key in can if not always_denied(policy, key) and _suite_counts(policy, key)]
 
 
@@ -64,7 +56,7 @@ def _suite_counts(policy: Policy, key: Key) -> bool:
 def _allowed(policy: Policy, trusted: list[Key], now: str) -> Iterator[Remark]:
     for number, entry in enumerate(policy.get("signers", {}).get("allowed", ())):
         at = f"/signers/allowed/{number}"
-        meant = [key for key in trusted if names(entry, key)]
+        meant = [key for key in trusted if entry_matches(entry, key)]
         refused = "; as it is required, every bundle is refused" if entry.get("required") else ""
         if meant and all(always_denied(policy, key) for key in meant):
             yield at, f"every key that it allows is always denied, so it allows none{refused}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from cerrotorre import jsonic
 from cerrotorre.errors import Fail
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 Policy = dict[str, Any]
@@ -96,7 +97,7 @@ def _one_of(*values: str) -> Check:
 
     def check(value: Any, at: Pointer) -> None:
         if not isinstance(value, str) or value not in values:
-            raise _Refused(at, expected, _found(value), nearest(value, values) if isinstance(value, str) else "")
+            raise _Refused(at, expected, _found(value), meant(closest(value, values)) if isinstance(value, str) else "")
 
     return check
 
@@ -154,7 +155,7 @@ def _object(members: dict[str, Check], required: tuple[str, ...] = (), any_of: t
             if key not in known:
                 expected = ", ".join(sorted(members))
                 raise _Refused(
-                    (*at, key), f"one of {expected}", f"the member {jsonic.dump(key)[:120]}", nearest(key, tuple(known))
+                    (*at, key), f"one of {expected}", f"the member {jsonic.dump(key)[:120]}", meant(closest(key, known))
                 )
         for key in required:
             if key not in value:
@@ -199,15 +200,6 @@ def _signers(value: Any, at: Pointer) -> None:
     _SIGNERS(value, at)
     if "threshold_from" in value and "threshold" not in value:
         raise _Refused(at, "the member threshold beside threshold_from", "none")
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """`; did you mean …?` where one of the known names is near, else nothing."""
-    from difflib import get_close_matches
-
-    near = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower()[:64], near, 1)
-    return f"; did you mean {near[close[0]]}?" if close else ""
 
 
 # -- the language (spec/policy.adoc) ---------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from cerrotorre import policysay
 from cerrotorre.errors import Fail
 from cerrotorre.glob import matches
-from cerrotorre.policyread import ANYWHERE, Policy, nearest
+from cerrotorre.policyread import ANYWHERE, Policy
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 KINDS = ("signer", "registry", "blocked", "denied", "pin", "threshold")
@@ -17,14 +18,14 @@ KINDS = ("signer", "registry", "blocked", "denied", "pin", "threshold")
 def remove(policy: Policy, kind: str, what: str | None) -> list[str]:
     """Take out a rule. Returns what that means. Raises Fail usage, rule-not-found."""
     if kind not in KINDS:
-        raise Fail("usage", f"remove takes {policysay.listed(list(KINDS))}, not {kind[:40]!r}{nearest(kind, KINDS)}")
+        raise Fail("usage", f"remove takes {policysay.listed(list(KINDS))}, not {kind[:40]!r}{meant(closest(kind, KINDS))}")
     if (what is None) != (kind == "threshold"):
         raise Fail("usage", f"remove {kind} takes {'nothing more' if kind == 'threshold' else 'the one that is meant'}")
     return _REMOVALS[kind](policy, what or "")
 
 
 def _absent(what: str, where: str, present: list[str]) -> Fail:
-    return Fail("rule-not-found", f"{where} has no {what[:200]!r}{nearest(what, tuple(present))}", Rule=where).proposing(
+    return Fail("rule-not-found", f"{where} has no {what[:200]!r}{meant(closest(what, present))}", Rule=where).proposing(
         "ct policy show"
     )
 
@@ -52,7 +53,12 @@ def _signer(policy: Policy, what: str) -> list[str]:
     if not left:
         said.append("No signer is allowed now, so every bundle is refused.")
     elif policy.get("default_action") == "allow":
-        said.append("As default_action is allow, a trusted key that no entry names still counts: ct policy deny ID")
+        if any("sources" in entry for entry in gone):
+            # What was limited to its sources is not once no entry names it.
+            why = "weaker: as default_action is allow, a trusted key that no entry names counts, for images from anywhere"
+        else:
+            why = "As default_action is allow, a trusted key that no entry names still counts"
+        said.append(f"{why}: ct policy deny ID")
     key_id, fingerprint = gone[0].get("key_id"), gone[0].get("fingerprint")
     for entry in left:
         named = key_id is not None and matches(entry.get("key_id", "*"), key_id)
@@ -103,8 +109,20 @@ def _pin(policy: Policy, what: str) -> list[str]:
         raise _absent(what, "pin", [name for name in pins if name not in ANYWHERE])
     del pins[what]
     if policy.get("unpinned") == "deny":
+        also = [name for name in pins if name not in ANYWHERE and _overlap(name, what)]
+        if also:
+            return [f"weaker: {what} is no longer pinned; what {policysay.listed(also)} names as well is judged by that alone."]
         return [f"{what} is no longer pinned, and what no pin names is refused."]
     return [f"weaker: {what} is no longer pinned; any image of that name is judged by the other rules alone."]
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two pins can name the same bundle: a source comes with any name."""
+    one, other = one.removesuffix(".ctp"), other.removesuffix(".ctp")
+    if ("/" in one) != ("/" in other):
+        return True
+    (name, _, version), (its, _, another) = one.partition(":"), other.partition(":")
+    return one == other or "/" in one or (name == its and not (version and another))
 
 
 def _threshold(policy: Policy, _: str) -> list[str]:
@@ -113,7 +131,9 @@ def _threshold(policy: Policy, _: str) -> list[str]:
         raise _absent("threshold", "signers", [])
     number = int(signers.pop("threshold"))
     # Without a threshold there is nothing that it could narrow.
-    signers.pop("threshold_from", None)
+    among = signers.pop("threshold_from", None)
+    if number == 1 and among:
+        return [f"weaker: one signature that counts is enough, where it had to be by {policysay.listed(among)}."]
     if number == 1:
         return ["No threshold is left; one signature that counts is needed, as before."]
     return [f"weaker: one signature that counts is enough, where {number} were needed."]

@@ -4,7 +4,7 @@ from cerrotorre import errors, policyplaces, policysay, report
 from cerrotorre.errors import Finding
 from cerrotorre.palette import Palette
 from cerrotorre.policyread import Policy
-from cerrotorre.records import PASSES, Record
+from cerrotorre.records import PASSES, Record, judged
 from cerrotorre.text import shown, with_names
 from cerrotorre.typed import Any
 
@@ -29,12 +29,12 @@ def problem(path: str, found: dict[str, Any], as_json: bool) -> str:
 
 def decided(record: Record) -> tuple[int, list[Finding]]:
     """(status, findings, the deciding one first) of what policies decide by; what nobody said passed is a finding."""
-    findings = [made for made in record.get("findings", []) if made["status"]]
-    silent = [check for check in _DECIDED if record.get("passed", {}).get(check) is not True]
-    if not findings and silent:
-        findings = [errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])]
-    findings.sort(key=errors.rank)
-    return (findings[0]["status"] if findings else 0), findings
+    return judged(record, _DECIDED)
+
+
+def told(record: Record, palette: Palette, *, as_json: bool) -> tuple[int, str]:
+    """(status, text) of how the policies would decide about a bundle."""
+    return decided(record)[0], trial_json(record) if as_json else trial(record, palette)
 
 
 def trial(record: Record, palette: Palette) -> str:

@@ -38,6 +38,14 @@ Private = dict[str, Any]
 Seed = bytes | bytearray
 
 
+def cost_of(profile: str | None) -> dict[str, int]:
+    """What guessing costs under a profile, None for the default: {"t", "m", "p"}. Raises Fail usage."""
+    name = DEFAULT if profile is None else profile
+    if name not in PROFILES:
+        raise Fail("usage", f"no profile {name[:40]!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
 def _check_cost(cost: dict[str, Any]) -> None:
     for name, (low, high) in BOUNDS.items():
         if type(cost.get(name)) is not int or not low <= cost[name] <= high:
@@ -127,7 +135,7 @@ def parse(data: bytes) -> Private:
         suite_id = suites.suite_of([algorithm for algorithm, _ in pairs])
     except Fail as fail:
         raise Fail("key-malformed", str(fail)) from None
-    return {"encrypted": False, "suite_id": suite_id, "seeds": [locked.keep(seed) for _, seed in pairs]}
+    return {"encrypted": False, "suite_id": suite_id, "seeds": [locked.take(seed) for _, seed in pairs]}
 
 
 def _from_pkcs8(der: bytes) -> tuple[str, bytes]:

@@ -68,11 +68,11 @@ def stopped(record: Record, check: str, *, go_on: bool = False) -> bool:
     return any(errors.stops(made, "structure" if go_on else check) for made in record.get("findings", []))
 
 
-def judged(record: Record) -> tuple[int, list[Finding]]:
-    """(status, findings, the deciding one first): valid is something said, so a pass that nobody said is a finding."""
+def judged(record: Record, checks: tuple[str, ...] = PASSES) -> tuple[int, list[Finding]]:
+    """(status, findings, the deciding one first) by these checks: valid is something said, so a pass that nobody said is a finding."""
     findings = [made for made in record.get("findings", []) if made["status"]]
     if not findings:
-        silent = [check for check in PASSES if record.get("passed", {}).get(check) is not True]
+        silent = [check for check in checks if record.get("passed", {}).get(check) is not True]
         if silent:
             findings = [
                 errors.finding("not-passed", "nothing said that it passed: " + ", ".join(silent), Bundle=record["bundle"])

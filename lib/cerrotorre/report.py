@@ -63,6 +63,14 @@ def _next(made: Finding) -> str:
     return "\n" + "".join(lines) if lines else ""
 
 
+def told(record: Record, palette: Palette, *, as_json: bool, brief: bool, verbose: bool) -> tuple[int, str]:
+    """(status, text) of the verdict on a bundle; `brief` in a line, `verbose` with every rule."""
+    status, _ = judged(record)
+    if as_json:
+        return status, verdict_json(record)
+    return status, verdict_line(record, palette) if brief else verdict(record, palette, verbose)
+
+
 def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     """The verdict on one bundle, in full."""
     _, findings = judged(record)

@@ -7,6 +7,7 @@ What a document may not say is a Problem; `problems` lists all of them, in the d
 import re
 from collections.abc import Iterator
 
+from cerrotorre.text import closest, meant
 from cerrotorre.typed import Any
 
 # (expression, what it says). The expressions are the schema's; there they are anchored.
@@ -187,7 +188,7 @@ def _members(section: str, members: dict[str, Any]) -> Iterator[Problem]:
             known = ", ".join(one.name for one in SETTINGS.values() if one.section == section)
             yield Problem(key, f"one of {known}", "an unknown key", spelled(nearest(key)))
         elif not setting.holds(value):
-            near = _close(value, setting.choices) if isinstance(value, str) else ""
+            near = closest(value, setting.choices) if isinstance(value, str) else ""
             yield Problem(key, setting.expected, _shown(value), near and f'"{near}"')
 
 
@@ -195,12 +196,12 @@ def nearest(key: str) -> str:
     """The known SECTION.NAME, or SECTION, that an unknown one was likely meant to be, or ""."""
     section, dot, name = key.rpartition(".")
     names = tuple(dict.fromkeys(setting.name for setting in SETTINGS.values()))
-    if not dot and name not in names and (near := _close(name, SECTIONS)):
+    if not dot and name not in names and (near := closest(name, SECTIONS)):
         return near
     # The section that was named, one spelled nearly like it, any.
-    for where in (section, _close(section, SECTIONS), ""):
+    for where in (section, closest(section, SECTIONS), ""):
         there = tuple(setting.name for setting in SETTINGS.values() if where in ("", setting.section))
-        if near := _close(name, there):
+        if near := closest(name, there):
             return next(one.key for one in SETTINGS.values() if one.name == near and where in ("", one.section))
     return ""
 
@@ -209,19 +210,6 @@ def spelled(key: str) -> str:
     """SECTION.NAME or SECTION as the manual spells it: `[output] color`, `[output]`."""
     section, _, name = key.partition(".")
     return f"[{section}] {name}".strip() if section else ""
-
-
-def meant(near: str) -> str:
-    return f"; did you mean {near}?" if near else ""
-
-
-def _close(name: str, known: tuple[str, ...]) -> str:
-    # Only a mistake costs this import.
-    from difflib import get_close_matches
-
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    close = get_close_matches(name.lower()[:64], by_lower, 1)
-    return by_lower[close[0]] if close else ""
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,7 @@ Pure: lines, facts and keys in; signatures and findings out. For each envelope, 
 from collections.abc import Callable
 
 from cerrotorre import dsse, statement, suites
-from cerrotorre.errors import Finding, finding
+from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.typed import Any
 
 Key = dict[str, Any]
@@ -119,7 +119,12 @@ def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None
     if [keyid for keyid, _ in made] != key["components"]:
         return finding("signature-incomplete", "the signatures are not in the order of the key's suite", **_signer(key))
     for algorithm, public, (_, raw) in zip(algorithms, key["publics"], made, strict=True):
-        if not suites.verify(algorithm, public, message, raw):
+        try:
+            genuine = suites.verify(algorithm, public, message, raw)
+        except Fail as fail:
+            fail.finding["context"] |= {**_signer(key), "Suite": key["suite_id"]}
+            raise
+        if not genuine:
             which = {"Suite": key["suite_id"], "Algorithm": algorithm} if len(algorithms) > 1 else {}
             return finding("signature-invalid", **_signer(key), **which)
     return None

@@ -1,4 +1,6 @@
-"""Text that others wrote, made safe to show; sizes and marks as people read them."""
+"""Text that others wrote, made safe to show; sizes as people read them, and names as they meant them."""
+
+from collections.abc import Iterable
 
 from cerrotorre.codepoints import is_format, is_refused
 
@@ -61,6 +63,21 @@ def with_names(command: str, names: dict[str, object]) -> str:
             words = [quoted(str(names[name])) if word == mark else word for word in command.split(" ")]
             command = " ".join(words)
     return command
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The known name that another was likely meant to be, whatever its case, or ""."""
+    # Only a mistake costs this import.
+    from difflib import get_close_matches
+
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower()[:64], by_lower, 1)
+    return by_lower[close[0]] if close else ""
+
+
+def meant(near: str) -> str:
+    """What is said of the closest name at the end of a message, if there is one."""
+    return f"; did you mean {near}?" if near else ""
 
 
 def size(octets: int) -> str:

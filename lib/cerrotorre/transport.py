@@ -184,10 +184,10 @@ def split(url: str) -> tuple[str, str]:
     try:
         parsed = parse_url(url)
     except (LocationParseError, UnicodeError):
-        raise Fail("network", "a registry gave a URL that is none") from None
+        raise Fail("network", "what was given as a URL is none") from None
     # RFC 3986 §3.2.1: `user@` misleads readers, and would be sent as credentials.
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth or not _URL.fullmatch(url):
-        raise Fail("network", "a registry gave a URL that is not plain http or https")
+        raise Fail("network", "what was given as a URL is not plain http or https")
     usual = {"http": 80, "https": 443}[parsed.scheme]
     return parsed.scheme, parsed.host if parsed.port in (None, usual) else f"{parsed.host}:{parsed.port}"
 

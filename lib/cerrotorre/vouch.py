@@ -9,11 +9,13 @@ from collections.abc import Mapping
 
 from cerrotorre import owned
 from cerrotorre.errors import Fail
-from cerrotorre.typed import Any
 
 MAX_SIGNATURE, MAX_KEYRING = 64 << 10, 16 << 20
+# Of GnuPG's time: what pretends to be a signature can unpack to any size.
+SECONDS = 20
 # RFC 9580 §9.5: SHA2-256, 384, 512, SHA3-256 and 512. GnuPG still takes SHA-1 of data, for which collisions are made.
 _HASHES = frozenset({"8", "9", "10", "12", "14"})
+_STATUS = "[GNUPG:] "
 # What GnuPG says of a signature that does not count (doc/DETAILS), in words.
 _REFUSED = {
     "EXPSIG": "the signature has expired",
@@ -70,30 +72,54 @@ def _directory(env: Mapping[str, str]) -> str:
         os.mkdir(made, 0o700)
     except OSError as error:
         raise Fail("file-unwritable", f"'{made}': {error.strerror}", Directory=made) from None
+    try:
+        # Who can rename it can put another home in its place.
+        owned.check_directory(made)
+    except Fail:
+        os.rmdir(made)
+        raise
     return made
 
 
 def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) -> tuple[int, list[tuple[str, str]]]:
     """(how many keys the keyring gave, what GnuPG said of each signature: [(keyword, value)])."""
+    import resource
+
     import gnupg
 
-    class Heard(gnupg.Verify):  # type: ignore[misc]
-        """Every status line: what python-gnupg keeps is of one signature only."""
-
-        def __init__(self, gpg: Any) -> None:
-            super().__init__(gpg)
-            self.heard: list[tuple[str, str]] = []
+    class Unheard(gnupg.Verify):  # type: ignore[misc]
+        """What python-gnupg takes for status lines, it takes from standard error, where GnuPG repeats what a stranger's signature
+        says, and it ends a line at characters that GnuPG does not escape there."""
 
         def handle_status(self, key: str, value: str) -> None:
-            self.heard.append((key, value))
+            pass
 
-    path = os.path.join(home, "signature")
+    path, status = os.path.join(home, "signature"), os.path.join(home, "status")
     with open(path, "xb") as file:
         file.write(signature)
     gpg = gnupg.GPG(gpgbinary=program, gnupghome=home, options=_OPTIONS)
-    gpg.result_map = {**gpg.result_map, "verify": Heard}
+    gpg.result_map = {**gpg.result_map, "verify": Unheard}
     imported = gpg.import_keys(keys)
-    return imported.count or 0, gpg.verify_data(path, data).heard
+    before, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS if most == resource.RLIM_INFINITY else min(SECONDS, most), most))
+    try:
+        # The last one counts: python-gnupg says `--status-fd 2` before.
+        verified = gpg.verify_data(path, data, extra_args=[f"--status-file={status}"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (before, most))
+    # What a signal ended has not said all.
+    return imported.count or 0, _heard(status) if verified.returncode >= 0 else []
+
+
+def _heard(path: str) -> list[tuple[str, str]]:
+    """The status lines in a file. In these GnuPG escapes control characters, so that LF ends a line, and nothing else does."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().decode("latin-1").split("\n")
+    except FileNotFoundError:
+        return []
+    parts = [line.removeprefix(_STATUS).partition(" ") for line in lines if line.startswith(_STATUS)]
+    return [(keyword, value) for keyword, _, value in parts]
 
 
 def _judge(found: tuple[int, list[tuple[str, str]]], signature: str, keyring: str) -> dict[str, str]:
@@ -116,7 +142,9 @@ def _judge(found: tuple[int, list[tuple[str, str]]], signature: str, keyring: st
             user = None
             reasons.append(f"{_REFUSED[keyword]} ({words[0]})")
         elif keyword == "VALIDSIG" and user is not None:
-            if len(words) < 10 or words[7] not in _HASHES:
+            if len(words) < 10 or words[8] != "00":
+                reasons.append(f"the signature by {user} is not over the file's bytes, but over its text")
+            elif words[7] not in _HASHES:
                 reasons.append(f"the signature by {user} rests on a hash that is not safe any more")
             else:
                 good.append({"fingerprint": words[9], "user": user})
