@@ -157,7 +157,8 @@ def judge(data: bytes, new: keyfile.Public, now: str) -> Key:
     named = [key for key in keys if key["fingerprint"] == said["old"]["fingerprint"]]
     if not named:
         what = f"it is by {said['old']['key_id']}, a key that is not in your store"
-        raise Fail("key-not-found", what, Fingerprint=said["old"]["fingerprint"])
+        fail = Fail("key-not-found", what, Fingerprint=said["old"]["fingerprint"])
+        raise fail.proposing(f"ct key import {said['old']['key_id']}.pub")
     old = named[0]
     rotation.verify(said, old, new)
     into, at = new["key_id"], said["rotated_at"]
