@@ -253,6 +253,8 @@ def test_the_importer_s_names(own: Store, tmp_path: Path) -> None:
     store = Store(tmp_path / "theirs")
     store("import", own.handed("old")[0], "--id", "jo", "--trust")
     made = json.loads(store("import", own.handed("new")[0], "--id", "jo-2", "--rotation", own.handed("old")[1], "--json"))
+    # Under the id that it has here, not under another that is asked for.
+    assert "as jo-2" in store("import", own.handed("new")[0], "--id", "jo-3", "--rotation", own.handed("old")[1], status=13)
     assert (made["rotated"], made["key_id"], made["trusted"]) == ("jo", "jo-2", False)
     assert store.file("trusted/jo.local").read_text() == "Rotated-Into: jo-2\n"
     assert store("export", "jo", "--rotated") == own("export", "old", "--rotated")

@@ -147,6 +147,9 @@ class Keeper:
         name = os.path.join(self.where, ".lock")
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         try:
+            if os.fstat(lock).st_mode & 0o077:
+                # As in a log that was copied.
+                os.fchmod(lock, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
             number, previous = self._last()
             data = decision.spell({**made, "number": number + 1, "previous": previous})

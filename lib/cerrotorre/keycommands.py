@@ -134,6 +134,10 @@ def import_key(options: Options, now: str, path: str, stdin: Callable[[int], byt
     if "rotation" in options:
         statement = keystore.read_foreign(options["rotation"])
         key = _there(key)
+        if options.get("id", key["key_id"]) != key["key_id"]:
+            raise Fail(
+                "key-exists", f"the key store has this key, as {key['key_id']}: '{key['path']}'", Fingerprint=key["fingerprint"]
+            )
         old = keyrotate.judge(statement, key, now)
     if not key.get("path"):
         keychange.refuse_key(key)
