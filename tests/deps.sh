@@ -28,6 +28,7 @@ packages() {
 		umoci            -
 		zsh              zsh
 		gcc              gcc
+		libc6-dev        glibc-devel
 		git              git
 		man-db           man-db
 	END
