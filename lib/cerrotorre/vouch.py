@@ -6,7 +6,6 @@ GnuPG judges, by python-gnupg, in a home of its own that is made for this and re
 import math
 import os
 import shutil
-import time
 from collections.abc import Mapping
 
 from cerrotorre import owned
@@ -104,7 +103,7 @@ def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) ->
     imported = gpg.import_keys(keys)
     before, most = resource.getrlimit(resource.RLIMIT_CPU)
     # GnuPG inherits the limit, and begins at nought; what this process has used already is its own.
-    limit = SECONDS + math.ceil(time.process_time())
+    limit = SECONDS + math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
     resource.setrlimit(resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
     try:
         # The last one counts: python-gnupg says `--status-fd 2` before.
