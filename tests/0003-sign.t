@@ -35,6 +35,7 @@ has 'already signed' "$err"
 same one.ctp one.ctp
 is 0 '--json' ct sign --json -k two -o c.ctp one.ctp
 json
+is 64 'a pipe' sh -c 'ct sign -k two - <one.ctp'
 is 0 '-q' ct sign -q -k two -o c.ctp one.ctp
 empty "$out"
 is 0 '--expires' ct sign --expires=2999-01-01 -k two -o c.ctp unsigned.ctp

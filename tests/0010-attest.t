@@ -90,6 +90,7 @@ has 'SPDX 2.3, 400 packages, signed by two'
 cp e.ctp before.ctp
 is 64 'the very same again' ct attest --sbom s.json e.ctp
 has 'this very statement is there already' "$err"
+is 64 'a pipe' sh -c 'ct attest --sbom s.json - <e.ctp'
 is 64 'no document' ct attest e.ctp
 is 64 'no bundle' ct attest --sbom s.json
 is 10 'not valid' ct attest --provenance s.json e.ctp

@@ -442,7 +442,7 @@ def test_which_credentials(tmp_path, host, path, auths, found):
     assert credentials.find(host, path, {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}) == found
 
 
-def test_where_credentials_lie(tmp_path):
+def test_where_credentials_lie(tmp_path, monkeypatch):
     env = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     places = ["run/containers/auth.json", ".config/containers/auth.json", ".docker/config.json"]
     assert credentials.files(env) == [str(tmp_path / place) for place in places]
@@ -453,7 +453,13 @@ def test_where_credentials_lie(tmp_path):
         (tmp_path / place).write_text(json.dumps({"auths": {"r.example": {"auth": auth}}}))
         assert credentials.find("r.example", "a", env) == {"user": f"user{number}", "password": "x"}
     assert credentials.files({"REGISTRY_AUTH_FILE": "/x", **env}) == ["/x"]
-    assert credentials.files({"XDG_RUNTIME_DIR": "relative", "HOME": "also"}) == [f"/run/containers/{os.geteuid()}/auth.json"]
+    relative = {"XDG_RUNTIME_DIR": "relative", "HOME": "also"}
+    usual = f"/run/containers/{os.geteuid()}"
+    monkeypatch.setattr(os.path, "isdir", lambda path: path == usual)
+    assert credentials.files(relative) == [f"{usual}/auth.json"]
+    # As it is for whoever may not look into /run/containers.
+    monkeypatch.setattr(os.path, "isdir", lambda path: False)
+    assert credentials.files(relative) == []
 
 
 @pytest.mark.parametrize("data", ["", "hunter2", "[]", '{"auths":[]}', '{"auths":{"r.example":{"auth":"hunter2"}}}', '{"auths":{"r.example":{"auth":"aHVudGVyMg=="}}}', '{"auths":{"r.example":{"registrytoken":"hunter2\\n"}}}', '{"credHelpers":{"r.example":"../hunter"}}', '{"credsStore":"not-installed-here"}'])  # fmt: skip

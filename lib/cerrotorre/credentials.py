@@ -66,7 +66,9 @@ def files(env: Mapping[str, str]) -> list[str]:
     if named := env.get("REGISTRY_AUTH_FILE"):
         return [os.path.abspath(named)]
     run, config = env.get("XDG_RUNTIME_DIR", ""), env.get("XDG_CONFIG_HOME", "")
-    found = [f"{run}/containers/auth.json" if os.path.isabs(run) else f"/run/containers/{os.geteuid()}/auth.json"]
+    # Where root's podman closed /run/containers to others, they cannot have put anything there.
+    usual = f"/run/containers/{os.geteuid()}"
+    found = [f"{run}/containers/auth.json"] if os.path.isabs(run) else [f"{usual}/auth.json"] if os.path.isdir(usual) else []
     home = env.get("HOME", "")
     if os.path.isabs(config) or os.path.isabs(home):
         found.append(os.path.join(config if os.path.isabs(config) else f"{home}/.config", "containers/auth.json"))
