@@ -173,6 +173,12 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "vouch-malformed": (10, "", "not an OpenPGP signature, or not a keyring", "The one file must be a detached signature over the key file, the other public keys in OpenPGP's format."),
     "vouch-invalid": (2, "signatures", "the OpenPGP signature does not verify", "A key of the keyring is said to have signed this file, and did not: the key file or the signature was altered."),
     "vouch-untrusted": (3, "", "nobody in the keyring vouches for the key", "A signature counts if a key of the keyring made it, and neither that key nor the signature has expired or was revoked."),
+    # -- moving --------------------------------------------------------------------------------------------------------
+    "destination-exists": (11, "", "something else is there already", "What is there has the name that the bundle would get, and is not the bundle. It was left as it is.", "--force replaces it"),
+    "no-bundle": (12, "", "no bundle is attached to the image", "The registry has the image and lists no bundle for it.", "ct fetch --create REF -o FILE", "ct pack REF -o FILE"),
+    "bundle-ambiguous": (10, "", "several bundles of the image pass", "Exactly one must pass: nobody said which of them is meant.", "ct fetch --bundle DIGEST"),
+    "blob-unreachable": (12, "", "a blob of the bundle cannot be had", "The place that has the bundle keeps no blobs, and where the image came from does not give this one."),
+    "not-arrived": (12, "", "what was sent is not there as it was sent", "The push went through, and reading it back did not find it. It was not called done."),
     "setting-doubtful": (0, "", "a setting is likely not meant as it is", "It is valid, and what it names is not there, or it allows more than is likely meant.", "ct config show"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip
