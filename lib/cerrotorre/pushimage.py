@@ -83,7 +83,7 @@ class _Push:
         about = layout.manifest["image"]
         self.image = {"mediaType": about["media_type"], "digest": layout.manifest["image_digest"], "size": about["size"]}
         self._members = dict(layout.small[: len(manifest.TRUST_MEMBERS)])
-        self._manifest = bundlemanifest.make(self.image, self._members)
+        self._manifest = _manifest(self.image, self._members)
         self.bundle = sha256(self._manifest)
         self._has_api = False
 
@@ -104,8 +104,8 @@ class _Push:
 
     def may_be_named(self) -> bool:
         """Whether the tag names the image already. Raises Fail destination-exists if it names another, and nobody said --force."""
-        held = self.repository.tag(self._tag) if self._tag else None
-        actual = sha256(held[0]) if held else None
+        held = self.repository.manifest(self._tag) if self._tag else None
+        actual = None if held is None else sha256(held)
         if actual not in (None, self.image["digest"]) and not self._force:
             raise Fail(
                 "destination-exists",
@@ -182,6 +182,24 @@ class _Push:
         actual = "nothing" if held is None else sha256(held)
         where = f"{self.repository.host}/{self.repository.path}"
         return Fail("not-arrived", f"{what} is not there", Repository=where, Expected=digest, Actual=actual)
+
+
+def _manifest(image: oci.Descriptor, members: dict[str, bytes]) -> bytes:
+    """The bundle's manifest: "canonical JSON (RFC 8785) without anything else"."""
+    titled = "org.opencontainers.image.title"
+    layers = [
+        {"annotations": {titled: name}, "digest": sha256(data), "mediaType": kind, "size": len(data)}
+        for (name, data), kind in zip(members.items(), bundlemanifest.LAYERS, strict=True)
+    ]
+    value = {
+        "schemaVersion": 2,
+        "mediaType": oci.OCI_MANIFEST,
+        "artifactType": bundlemanifest.TYPE,
+        "config": {"mediaType": EMPTY_TYPE, "digest": sha256(EMPTY), "size": len(EMPTY), "data": "e30="},
+        "layers": layers,
+        "subject": image,
+    }
+    return jsonic.canonical(value)
 
 
 def _in_order(root: str, documents: dict[str, Entry], kept: dict[str, bytes]) -> list[str]:
