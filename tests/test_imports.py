@@ -34,7 +34,7 @@ LAYERS = (
         "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "destination", "distribution",
         "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing",
         "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "vouch",
+        "transport", "trustmembers", "vouch",
     },
     # what people read
     {
