@@ -35,6 +35,7 @@ LAYERS = (
         "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing",
         "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "vouch",
+        "gitprogram", "gitstore", "origin",
     },
     # what people read
     {
