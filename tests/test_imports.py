@@ -31,15 +31,15 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "destination",
-        "distribution", "external", "gitprogram", "gitstore", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs",
+        "alone", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "bundlemanifest", "config", "configedit", "content", "credentials", "deadline", "destination",
+        "distribution", "external", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs",
         "mirrors", "newfile", "ociarchive", "origin", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
-        "pushing", "recorded", "rederive", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
+        "pushing", "recorded", "rederive", "referrers", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
     {
-        "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
-        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
+        "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
+        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
         "report", "written",
     },
     {"stream"},

@@ -59,7 +59,9 @@ def _tag(to: dict[str, Any], parsed: dict[str, Any]) -> str | None:
     """The tag that the image gets: the one that was written, none beside a digest, else the bundle's version."""
     asked = to["reference"]["digest"]
     if asked and asked != parsed["image_digest"]:
-        raise Fail("usage", "the bundle is of another image than the destination names", Expected=asked, Actual=parsed["image_digest"])
+        raise Fail(
+            "usage", "the bundle is of another image than the destination names", Expected=asked, Actual=parsed["image_digest"]
+        )
     if to["tagged"]:
         return str(to["reference"]["tag"])
     return None if asked else str(parsed["version"])
