@@ -549,6 +549,7 @@ D = "sha256:" + "a" * 64
         ("az://box/a b", ("object", "az://box/a b")),
         ("git://h.example/o/r", ("git", "https://h.example/o/r", None, None)),
         ("git+https://h.example/o/r#a/b:1", ("git", "https://h.example/o/r", "a/b", "1")),
+        ("git://h.example/o/r#a/b", ("git", "https://h.example/o/r", "a/b", None)),
         ("git+ssh://git@h.example:22/o/r", ("git", "ssh://git@h.example:22/o/r", None, None)),
         ("git+file:///srv/r.git", ("git", "file:///srv/r.git", None, None)),
         ("file:a", ("file", "a")),
@@ -602,7 +603,7 @@ def test_places(text: str, expected: tuple[Any, ...], tmp_path: Path, monkeypatc
         *(
             "git+ssh://-oProxyCommand=x/r",
             "git+https://u:secret@h.example/r",
-            "git+https://h.example/r#x",
+            "git+https://h.example/r#x:",
             "git+https://h.example/r#../x:1",
         ),
         *(
