@@ -33,14 +33,14 @@ LAYERS = (
     {
         "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
         "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "owned", "packing",
-        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal",
+        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "remote", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "urls", "vouch",
     },
     # what people read
     {
         "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
         "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
-        "report", "written",
+        "report", "transfers", "written",
     },
     {"stream"},
 )  # fmt: skip
