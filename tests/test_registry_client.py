@@ -9,12 +9,11 @@ import threading
 import time
 
 import pytest
-from cerrotorre import mirrors, transport
+from cerrotorre import credentials, mirrors, transport
 from cerrotorre.distribution import Conflict, Repository
 from cerrotorre.errors import Fail
-from conftest import program
+from conftest import BUILD, program
 from registries import MANIFEST, Fake, Upload, certificates, digest, docker_registry
-from small import pair, run
 
 KIB = 1 << 10
 # Of several chunks, pieces and parts, and no multiple of any.
@@ -73,8 +72,8 @@ def send(made, data=BLOB, **more):
     return made.upload(digest(data), len(data), lambda: chunks(data), **more)
 
 
-def get(made, size=len(BLOB), offset=0, name=DIGEST):
-    return b"".join(made.chunks(name, size, offset))
+def get(made, size=None, offset=0, name=DIGEST):
+    return b"".join(made.chunks(name, len(BLOB) if size is None else size, offset))
 
 
 def refused(act, *words):
@@ -699,5 +698,17 @@ def test_mirrors_are_asked_first_and_passed_over(fake, other, pki, tmp_path, mon
 # -- ct login ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_login_says_what_to_use():
-    pass
+def test_login_says_what_to_use(tmp_path):
+    def ct(*arguments):
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        made = subprocess.run([BUILD / "bin" / "ct", "login", *arguments], env=env, capture_output=True, text=True)
+        assert made.returncode == 64 and made.stdout == ""
+        return made.stderr
+
+    assert "nobody was logged in" in ct("r.example:5000") and "skopeo login r.example:5000," in ct("r.example:5000")
+    # Where it says that they lie is where they are looked for.
+    for where in credentials.files({"HOME": "~", "XDG_RUNTIME_DIR": "/r"}) + credentials.files({"HOME": "/h"}):
+        assert where.replace("/h/", "~/").replace("/r/", "$XDG_RUNTIME_DIR/") in ct(), where
+    for wrong in (["a", "b"], ["-x"], ["a b"], ["a/b"], ["\x1b[31m"]):
+        assert "usage: ct login [HOST]" in ct(*wrong) and "\x1b" not in ct(*wrong)
+    assert not [*tmp_path.iterdir()]
