@@ -15,6 +15,9 @@ PART, LEAST_PART = 64 << 20, 1 << 20
 DIGESTED = 8 << 20
 # Said by those who take no blob at once.
 IN_PARTS = (405, 411, 413, 415, 501)
+# 202 and 201, as the specification has it; registries also say the others.
+MORE, DONE = (202, 200, 201, 204), (201, 200, 204)
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 Chunks = Callable[[], Iterator[bytes | memoryview]]
 
@@ -93,29 +96,25 @@ class Pushing(Pulling):
         """
         for attempt in range(self._transport.tries):
             last = attempt == self._transport.tries - 1
-            outgoing = Outgoing(chunks, size)
+            outgoing, part = Outgoing(chunks, size), self._part
             try:
-                answer = self._upload(digest, size, outgoing, source if not attempt else None)
-            except (Aborted, Broken) as error:
+                answer = self._upload(digest, size, outgoing, source if not attempt else None, part)
+            except (Aborted, Broken):
                 if outgoing.raised is not None:
                     raise outgoing.raised from None
-                if last or isinstance(error, Aborted):
+                if last:
                     raise
                 self._transport.rest(attempt)
-                # It may have arrived, and only the answer was lost.
-                if self.blob_size(digest) == size:
+                if self._arrived(digest, size):
                     return "uploaded"
                 continue
             if outgoing.raised is not None:
                 raise outgoing.raised
-            if answer["status"] == 201:
-                return "mounted" if "mounted" in answer else "uploaded"
-            if answer["status"] in IN_PARTS and self._smaller():
+            if "how" in answer:
+                return str(answer["how"])
+            if answer["status"] in IN_PARTS and self._smaller(part):
                 continue
-            if answer["status"] == 401 and not last:
-                self._authorize(answer, self._authorization)
-                continue
-            # An upload that the registry lost, a body that was damaged on the way, a token that ended meanwhile.
+            # An upload that the registry lost, a body that was damaged on the way.
             if answer["status"] not in BUSY | {400, 404, 416} or last or not self._transport.rest(attempt, answer):
                 break
         raise self._refusal(answer, self._url("blobs/uploads/"))
@@ -144,58 +143,66 @@ class Pushing(Pulling):
             )
         return found
 
-    def _smaller(self) -> bool:
-        """Send in parts from now on, in smaller ones if it was so already; False if that is no use."""
-        self._part = self._part // 8 if self._part else PART
-        return self._part >= LEAST_PART
+    def _arrived(self, digest: str, size: int) -> bool:
+        """Whether a blob is there though the connection broke: only the answer may have been lost."""
+        try:
+            return self.blob_size(digest) == size
+        except Fail:
+            return False
 
-    def _upload(self, digest: str, size: int, outgoing: Outgoing, source: str | None) -> Answer:
-        """One try: the answer that ended it."""
+    def _smaller(self, part: int) -> bool:
+        """Send in parts from now on, or in smaller ones than these; False if that is no use."""
+        with self._lock:
+            if self._part == part:
+                self._part = part // 8 if part else PART
+            return self._part >= LEAST_PART
+
+    def _upload(self, digest: str, size: int, outgoing: Outgoing, source: str | None, part: int) -> Answer:
+        """One try: the answer that ended it, with `how` if that is well. With `part` it is sent in parts of so many bytes."""
         begun = self._begin(digest, source)
-        if begun["status"] != 202:
+        if "how" in begun:
             return begun
         url = self._led(self._url("blobs/uploads/"), begun)
-        least = begun["headers"].get("oci-chunk-min-length", "")
-        part = max(self._part, int(least)) if re.fullmatch(r"[0-9]{1,12}", least) and int(least) else self._part
-        if not part:
-            if not size:
-                outgoing.finish()
-            return self._sent("PUT", with_query(url, digest=digest), outgoing, 0, size, {}, size)
+        said = begun["headers"].get("oci-chunk-min-length", "")
+        least = int(said) if _NUMBER.fullmatch(said) else 0
+        part = max(part or (PART if least else 0), least)
         position = 0
-        while position < size:
-            length = min(max(part, PART if least and not self._part else 0), size - position)
+        while part and position < size:
+            length = min(part, size - position)
             ranged = {"Content-Range": f"{position}-{position + length - 1}"}
             answer = self._sent("PATCH", url, outgoing, position, length, ranged, length)
-            if answer["status"] != 202:
-                return answer if answer["status"] != 201 else answer | {"status": 404}
+            if answer["status"] not in MORE:
+                return answer
             position += length
+            if answer["headers"].get("range", "").removeprefix("bytes=") not in ("", f"0-{position - 1}"):
+                raise Broken("network", f"{self.host} has another part of a blob than was sent", Registry=self.host)
             url = self._led(url, answer)
-        outgoing.finish()
-        return self._sent("PUT", with_query(url, digest=digest), outgoing, size, 0, {}, size)
+        if position == size:
+            outgoing.finish()
+        answer = self._sent("PUT", with_query(url, digest=digest), outgoing, position, size - position, {}, size)
+        return answer | {"how": "uploaded"} if answer["status"] in DONE else answer
 
     def _begin(self, digest: str, source: str | None) -> Answer:
+        """202 with where to send the blob, or `how` if it was mounted."""
         url = self._url("blobs/uploads/")
         if source:
-            self._want(f"repository:{source}:pull")
-            asked = self._ask(
-                with_query(url, mount=digest, **{"from": source}),
-                "*/*",
-                CHUNK,
-                (201, 202, 400, 401, 403, 404, 405),
-                "POST",
-                b"",
-            )
-            if asked["status"] == 201:
-                return asked | {"mounted": True}
-            if asked["status"] == 202:
-                return asked
+            try:
+                self._want(f"repository:{source}:pull")
+                mounting = with_query(url, mount=digest, **{"from": source})
+                asked = self._ask(mounting, "*/*", CHUNK, (201, 202), "POST", b"")
+                return asked | {"how": "mounted"} if asked["status"] == 201 else asked
+            except Broken:
+                raise
+            except Fail:
+                # Whoever may not read there, or takes no mounts, may still write here.
+                self._scopes = self._scopes[:1]
         return self._ask(url, "*/*", CHUNK, (202,), "POST", b"")
 
     def _want(self, scope: str) -> None:
         """Ask for this right, too, with the next token."""
         with self._lock:
             if scope not in self._scopes:
-                self._scopes.append(scope)
+                self._scopes = [*self._scopes, scope]
                 if self._authorization and "bearer" in self._challenge:
                     self._grant()
 
@@ -208,12 +215,13 @@ class Pushing(Pulling):
         def act(url: str, sent: dict[str, str], verified: bool) -> Answer:
             nonlocal acts
             acts += 1
+            # Led elsewhere with it, or with a new token.
+            if acts > 1 and position and size:
+                raise Broken("network", f"{self.host} wants a part of a blob again", Registry=self.host)
             if acts > 1:
-                if position and size:
-                    raise Fail("network", f"{self.host} leads elsewhere with a part of a blob", Registry=self.host)
                 outgoing.again()
             return self._transport.upload(
                 method, url, sent, outgoing.take(size), patience=digested / DIGESTED, verified=verified
             )
 
-        return self._follow(url, more, act)[0]
+        return self._authorized(url, more, act)
