@@ -860,4 +860,4 @@ def test_which_registries(place: Place) -> None:
     ],
 )
 def test_dates(text: str, seconds: int | None) -> None:
-    assert doctorregistries.http_date(text) == seconds
+    assert times.http_date(text) == seconds

@@ -32,9 +32,9 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing",
-        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "vouch",
+        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "owned", "packing",
+        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal",
+        "transport", "urls", "vouch",
     },
     # what people read
     {

@@ -1,0 +1,219 @@
+"""Blobs and manifests into a repository: a blob is completed only once all of it was there to be sent."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from cerrotorre.digest import sha256
+from cerrotorre.errors import Fail
+from cerrotorre.pulling import Pulling
+from cerrotorre.transport import BUSY, CHUNK, Aborted, Answer, Broken
+from cerrotorre.urls import with_query
+
+# Bytes of a part, for a registry that wants a blob in parts; and the least that is tried.
+PART, LEAST_PART = 64 << 20, 1 << 20
+# Bytes in a second that a registry is given to look through what it got, before it answers.
+DIGESTED = 8 << 20
+# Said by those who take no blob at once.
+IN_PARTS = (405, 411, 413, 415, 501)
+
+Chunks = Callable[[], Iterator[bytes | memoryview]]
+
+
+class Conflict(Fail):
+    """What was to be replaced is not what it was (412)."""
+
+
+class Outgoing:
+    """The bytes of one try to send a blob, in small pieces. The last one comes only after its source has ended as it must."""
+
+    def __init__(self, source: Chunks, size: int) -> None:
+        self._source, self._size = source, size
+        self.raised: BaseException | None = None
+        self._pieces = self._all()
+        self._held: memoryview | None = None
+
+    def take(self, size: int) -> Iterator[memoryview]:
+        """The next so many bytes."""
+        while size:
+            piece = self._held if self._held is not None else next(self._pieces)
+            self._held = piece[size:] if len(piece) > size else None
+            size -= min(size, len(piece))
+            yield piece[: len(piece) - len(self._held)] if self._held is not None else piece
+
+    def again(self) -> None:
+        """From the beginning, for whom the registry sent to another place with it."""
+        self._pieces, self._held = self._all(), None
+
+    def finish(self) -> None:
+        """To the end of a source of nothing."""
+        for _ in self._pieces:
+            pass
+
+    def _all(self) -> Iterator[memoryview]:
+        try:
+            yield from self._read()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.raised = error
+            raise Aborted from error
+
+    def _read(self) -> Iterator[memoryview]:
+        last, position = b"", 0
+        for chunk in self._source():
+            if not len(chunk):
+                continue
+            if last:
+                yield memoryview(last)
+            view = memoryview(chunk)
+            position += len(view)
+            if position > self._size:
+                break
+            end = (len(view) - 1) // CHUNK * CHUNK
+            for start in range(0, end, CHUNK):
+                yield view[start : start + CHUNK]
+            # A copy: whose chunk it is may fill it anew.
+            last = bytes(view[end:])
+        if position != self._size:
+            raise Fail("internal", f"{position} bytes instead of {self._size} were to be sent")
+        if last:
+            yield memoryview(last)
+
+
+class Pushing(Pulling):
+    """A session that writes."""
+
+    _part = 0
+
+    def upload(self, digest: str, size: int, chunks: Chunks, source: str | None = None) -> str:
+        """Send a blob: "uploaded"; or "mounted", which only takes it from the repository `source` of the same registry.
+
+        `chunks()` gives its bytes, for each try anew; whatever that raises ends the upload, which is then never completed, and is
+        raised here. Raises Fail network.
+        """
+        for attempt in range(self._transport.tries):
+            last = attempt == self._transport.tries - 1
+            outgoing = Outgoing(chunks, size)
+            try:
+                answer = self._upload(digest, size, outgoing, source if not attempt else None)
+            except (Aborted, Broken) as error:
+                if outgoing.raised is not None:
+                    raise outgoing.raised from None
+                if last or isinstance(error, Aborted):
+                    raise
+                self._transport.rest(attempt)
+                # It may have arrived, and only the answer was lost.
+                if self.blob_size(digest) == size:
+                    return "uploaded"
+                continue
+            if outgoing.raised is not None:
+                raise outgoing.raised
+            if answer["status"] == 201:
+                return "mounted" if "mounted" in answer else "uploaded"
+            if answer["status"] in IN_PARTS and self._smaller():
+                continue
+            if answer["status"] == 401 and not last:
+                self._authorize(answer, self._authorization)
+                continue
+            # An upload that the registry lost, a body that was damaged on the way, a token that ended meanwhile.
+            if answer["status"] not in BUSY | {400, 404, 416} or last or not self._transport.rest(attempt, answer):
+                break
+        raise self._refusal(answer, self._url("blobs/uploads/"))
+
+    def put_manifest(
+        self, reference: str, data: bytes, media_type: str, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Give a manifest its name, a tag or a digest: the headers of the answer, in lower case. `headers` may have If-Match.
+
+        Raises Conflict for 412, else Fail network.
+        """
+        url = self._url(f"manifests/{reference}")
+        more = {"Content-Type": media_type, **(headers or {})}
+        answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 412), "PUT", data, more)
+        if answer["status"] == 412:
+            raise Conflict("network", f"{self.host}: {self.path}:{reference} was changed meanwhile", Registry=self.host)
+        found: dict[str, str] = answer["headers"]
+        said = found.get("docker-content-digest", "")
+        if said.startswith("sha256:") and said != sha256(data):
+            raise Fail(
+                "network",
+                "the registry took another document",
+                Registry=self.host,
+                Expected=sha256(data),
+                Actual=said[:80],
+            )
+        return found
+
+    def _smaller(self) -> bool:
+        """Send in parts from now on, in smaller ones if it was so already; False if that is no use."""
+        self._part = self._part // 8 if self._part else PART
+        return self._part >= LEAST_PART
+
+    def _upload(self, digest: str, size: int, outgoing: Outgoing, source: str | None) -> Answer:
+        """One try: the answer that ended it."""
+        begun = self._begin(digest, source)
+        if begun["status"] != 202:
+            return begun
+        url = self._led(self._url("blobs/uploads/"), begun)
+        least = begun["headers"].get("oci-chunk-min-length", "")
+        part = max(self._part, int(least)) if re.fullmatch(r"[0-9]{1,12}", least) and int(least) else self._part
+        if not part:
+            if not size:
+                outgoing.finish()
+            return self._sent("PUT", with_query(url, digest=digest), outgoing, 0, size, {}, size)
+        position = 0
+        while position < size:
+            length = min(max(part, PART if least and not self._part else 0), size - position)
+            ranged = {"Content-Range": f"{position}-{position + length - 1}"}
+            answer = self._sent("PATCH", url, outgoing, position, length, ranged, length)
+            if answer["status"] != 202:
+                return answer if answer["status"] != 201 else answer | {"status": 404}
+            position += length
+            url = self._led(url, answer)
+        outgoing.finish()
+        return self._sent("PUT", with_query(url, digest=digest), outgoing, size, 0, {}, size)
+
+    def _begin(self, digest: str, source: str | None) -> Answer:
+        url = self._url("blobs/uploads/")
+        if source:
+            self._want(f"repository:{source}:pull")
+            asked = self._ask(
+                with_query(url, mount=digest, **{"from": source}),
+                "*/*",
+                CHUNK,
+                (201, 202, 400, 401, 403, 404, 405),
+                "POST",
+                b"",
+            )
+            if asked["status"] == 201:
+                return asked | {"mounted": True}
+            if asked["status"] == 202:
+                return asked
+        return self._ask(url, "*/*", CHUNK, (202,), "POST", b"")
+
+    def _want(self, scope: str) -> None:
+        """Ask for this right, too, with the next token."""
+        with self._lock:
+            if scope not in self._scopes:
+                self._scopes.append(scope)
+                if self._authorization and "bearer" in self._challenge:
+                    self._grant()
+
+    def _sent(
+        self, method: str, url: str, outgoing: Outgoing, position: int, size: int, headers: dict[str, str], digested: int
+    ) -> Answer:
+        more = {"Content-Type": "application/octet-stream", "Content-Length": str(size), **headers}
+        acts = 0
+
+        def act(url: str, sent: dict[str, str], verified: bool) -> Answer:
+            nonlocal acts
+            acts += 1
+            if acts > 1:
+                if position and size:
+                    raise Fail("network", f"{self.host} leads elsewhere with a part of a blob", Registry=self.host)
+                outgoing.again()
+            return self._transport.upload(
+                method, url, sent, outgoing.take(size), patience=digested / DIGESTED, verified=verified
+            )
+
+        return self._follow(url, more, act)[0]
