@@ -32,15 +32,16 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "owned", "packing",
-        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "urls", "vouch",
+        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive",
+        "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry",
+        "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
+        "destination", "filestore", "pushblobs", "pushimage", "referrertag",
     },
     # what people read
     {
         "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
         "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
-        "report", "written",
+        "pushed", "report", "written",
     },
     {"stream"},
 )  # fmt: skip
