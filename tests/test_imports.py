@@ -31,11 +31,7 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive",
-        "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry",
-        "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
-        "destination", "filestore", "pushblobs", "pushimage", "referrertag",
+            "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "destination", "distribution", "external", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "origin", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrertag", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
     {

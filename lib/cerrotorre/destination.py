@@ -102,9 +102,9 @@ def _git(text: str, scheme: str, rest: str) -> Destination:
         raise _bad("", "a password has no place in a URL: git asks its credential helpers")
     elif not _AUTHORITY.fullmatch(authority) or not path.strip("/"):
         raise _bad(text, f"{scheme}:// wants HOST/PATH")
-    name, _, version = which.rpartition(":")
-    if hashed and not (manifest.is_name(name) and manifest.is_version(version)):
-        raise _bad(text, f"what follows # is NAME:VERSION, and {which!r} is not")
+    name, colon, version = which.partition(":")
+    if hashed and not (manifest.is_name(name) and (not colon or manifest.is_version(version))):
+        raise _bad(text, f"what follows # is NAME:VERSION or NAME, and {which!r} is not")
     shown = f"{scheme}://{place}"
     return {"kind": "git", "url": f"{_GIT[scheme]}://{place}", "name": name or None, "version": version or None, "shown": shown}
 
