@@ -123,7 +123,7 @@ def test_a_registry_with_the_api(place, kind, odd):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_directory(place, kind):
     (place.directory / "mirror").mkdir()
-    place.push(f"{kind}.ctp", "mirror/")
+    place.push(f"{kind}.ctp", "./mirror/")
     place.same(f"mirror/{kind}.ctp", f"{kind}.ctp")
     place.fetch(f"file:{place.directory}/mirror/{kind}.ctp", "got.ctp", like=f"{kind}.ctp")
     place.fetch(f"./mirror/{kind}.ctp", "got.ctp", like=f"{kind}.ctp")
@@ -152,12 +152,12 @@ def test_tls_and_passwords(place, pki, guarded, pushed):
 
 def test_a_directory_gets_no_second_file(place):
     (place.directory / "mirror").mkdir()
-    place.push("single.ctp", "mirror/app.ctp")
-    place.push("single.ctp", "mirror/app.ctp")
-    place.refused("push", "docker.ctp", "mirror/app.ctp", status=IO)
-    place.same("mirror/app.ctp", "single.ctp")
-    place.push("docker.ctp", "mirror/app.ctp", "--force")
-    place.same("mirror/app.ctp", "docker.ctp")
+    place.push("single.ctp", "./mirror/app.ctp")
+    place.push("single.ctp", "./mirror/app.ctp")
+    place.refused("push", "docker.ctp", "./mirror/app.ctp", status=IO)
+    place.same("./mirror/app.ctp", "single.ctp")
+    place.push("docker.ctp", "./mirror/app.ctp", "--force")
+    place.same("./mirror/app.ctp", "docker.ctp")
     assert os.listdir(place.directory / "mirror") == ["app.ctp"]
 
 
@@ -330,10 +330,8 @@ def forgets(fake, what):
     def drop(handler):
         if handler.command != "PUT":
             return False
-        server, handler.server = handler.server, handler.server
         data = b"".join(bytes(part) for part in handler.body())
-        handler.reply(201, Docker_Content_Digest=digest(data), Location="/")
-        return server is None
+        return handler.reply(201, Docker_Content_Digest=digest(data), Location="/")
 
     fake.answers[what] = drop
 
@@ -355,8 +353,7 @@ def test_a_registry_that_does_not_keep_what_it_took(place, name):
             fake.answers[what] = act
         else:
             forgets(fake, what)
-        made = place.refused("push", "single.ctp", f"{fake.host}/team/single:1.0", status=(IO, NETWORK))
-        assert made.returncode == IO, made.said
+        place.refused("push", "single.ctp", f"{fake.host}/team/single:1.0", status=NETWORK)
 
 
 def test_a_registry_that_loses_a_blob(place):
@@ -380,7 +377,7 @@ def test_a_bundle_that_is_damaged_gets_no_name(place):
         place.refused("push", "random.ctp", f"{fake.host}/team/random:1.0", status=HASH)
         assert not any(kept.manifests for kept in fake.kept.values())
     (place.directory / "mirror").mkdir()
-    place.refused("push", "random.ctp", "mirror/", status=HASH)
+    place.refused("push", "random.ctp", "./mirror/", status=HASH)
     assert os.listdir(place.directory / "mirror") == []
 
 
