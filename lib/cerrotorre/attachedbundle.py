@@ -26,11 +26,10 @@ Found = tuple[str, bytes, str]
 class Image:
     """What a reference names in its registry, and the bundles that are attached to it."""
 
-    def __init__(self, named: Reference, repository: Repository) -> None:
-        self.named, self._repository = named, repository
+    def __init__(self, named: Reference) -> None:
+        self.named, self._repository = named, Repository.named(named["host"], named["path"])
         self.shown = reference.spell(named)
-        self._wanted = named["digest"] or named["tag"]
-        self._data, _ = repository.resolve(self._wanted)
+        self._data, _ = self._repository.resolve(named["digest"] or named["tag"])
         self.digest = sha256(self._data)
         self._doc = _document(self._data, self.digest)
 
@@ -40,19 +39,25 @@ class Image:
         Of an index: those of its image for `platform`, or of itself for "all"; without a platform those of itself if there are any,
         else those of its image for `here`, this host's. Raises Fail no-bundle, bundle-ambiguous, network, oci-*.
         """
-        self._check_image(wanted)
+        self._check_image()
         is_index = "manifests" in self._doc
+        data = self._repository.manifest(wanted) if wanted else None
+        if wanted and data is None:
+            raise self._none(wanted)
         found: list[Found] = []
         if not is_index or platform in (None, "all"):
-            found = self._of(self.digest, wanted)
+            found = self._of(self.digest) if data is None else _named(wanted, data, self.digest)
         if is_index and not found and platform != "all":
             child, _ = platforms.choose(self._doc, platform or here, self._read)
-            found = self._of(child["digest"], wanted)
+            found = self._of(child["digest"]) if data is None else _named(wanted, data, child["digest"])
+        if data is not None and not found:
+            # Read as the image's, it says of which it is.
+            found = [(str(wanted), data, self.digest)]
         if not found:
             raise self._none(wanted)
         return found
 
-    def _check_image(self, wanted: str | None) -> None:
+    def _check_image(self) -> None:
         """Whoever names the bundle's manifest means its image, which it names."""
         if self._doc.get("artifactType") != bundlemanifest.TYPE:
             return
@@ -60,20 +65,22 @@ class Image:
         about = subject.get("digest") if isinstance(subject, dict) else None
         image = f"{self.named['host']}/{self.named['path']}@{about}"
         raise Fail(
-            "no-bundle", "this names the bundle's own manifest, and a bundle is fetched by its image", Reference=self.shown, Image=about
+            "oci-artifact",
+            "this names a bundle's own manifest, and a bundle is fetched by its image",
+            Reference=self.shown,
+            Image=about,
         ).proposing(f"ct fetch --bundle {self.digest} {image} -o FILE")
 
     def _none(self, wanted: str | None) -> Fail:
-        which = f"of the digest {wanted} " if wanted else ""
-        made = Fail("no-bundle", f"no bundle {which}is attached to {self.shown}", Reference=self.shown, Image=self.digest)
-        shown = self.shown
-        return made.proposing(*([f"ct fetch {shown} -o FILE"] if wanted else [f"ct fetch --create {shown} -o FILE", f"ct pack {shown} -o FILE"]))
+        which = f" of the digest {wanted}" if wanted else ""
+        made = Fail("no-bundle", f"{self.shown} has no bundle{which}", Reference=self.shown, Image=self.digest)
+        instead = f"ct fetch {self.shown} -o FILE"
+        return made.proposing(
+            *([instead] if wanted else [instead.replace("fetch", "fetch --create"), f"ct pack {self.shown} -o FILE"])
+        )
 
-    def _of(self, subject: str, wanted: str | None) -> list[Found]:
+    def _of(self, subject: str) -> list[Found]:
         """The bundles that are attached to one image."""
-        if wanted:
-            data = self._repository.manifest(wanted)
-            return [] if data is None else [(wanted, data, subject)]
         found = []
         for digest, entry in self._listed(subject).items():
             data = self._attached(digest, entry)
@@ -119,11 +126,11 @@ class Image:
             raise Fail("oci-size", found["digest"], Blob=found["digest"], Expected=found["size"], Actual=len(data))
         return data
 
-    def fill(self, record: Record, found: Found, platform: str | None, directory: str | None) -> None:
+    def fill(self, found: Found, platform: str | None, directory: str | None, record: Record) -> None:
         """Fill the record of one bundle: its trust members are fetched and checked, and its blobs lie in the registry."""
-        digest, data, subject = found
-        members = [self._member(layer, name, digest) for layer, name in self._layers(found)]
-        trustmembers.fill(record, *members, directory)
+        digest, _, subject = found
+        texts, summary, attestations = (self._member(layer, name, digest) for layer, name in self._layers(found))
+        trustmembers.fill(record, texts, summary, attestations, directory)
         manifest = record["manifest"]
         if manifest["image_digest"] != subject:
             raise Fail(
@@ -153,8 +160,15 @@ class Image:
             data = None
         if data is None or len(data) != layer["size"]:
             # It can pass nowhere, so that it is no reason to refuse another.
-            raise Fail("bundle-manifest", f"{digest}: the registry does not have its {name}", Attached=digest, Blob=layer["digest"])
+            raise Fail(
+                "bundle-manifest", f"{digest}: the registry does not have its {name}", Attached=digest, Blob=layer["digest"]
+            )
         return data
+
+
+def _named(wanted: str | None, data: bytes, subject: str) -> list[Found]:
+    """The one bundle that was asked for, if it is this image's."""
+    return [(str(wanted), data, subject)] if referrers.names(oci.document(data, str(wanted)), subject) else []
 
 
 def _document(data: bytes, digest: str) -> oci.Document:

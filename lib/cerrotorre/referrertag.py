@@ -53,7 +53,9 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
         before = None
         # Registries that ignore conditions are the rule: whoever read the list before this change may still write theirs.
         time.sleep(min(max(PAUSE, LONGER * (time.monotonic() - begun)), MOST_PAUSE) * (1 + _chance()))
-    raise Fail("not-arrived", f"{tag} was changed by others each time", Registry=repository.host, Bundle_manifest=entry["digest"])
+    raise Fail(
+        "not-arrived", f"{tag} was changed by others each time", Registry=repository.host, Bundle_manifest=entry["digest"]
+    )
 
 
 def holds(repository: Repository, subject: str, digest: str) -> bool:
