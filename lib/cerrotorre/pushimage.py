@@ -7,7 +7,7 @@ is read back.
 import time
 
 from cerrotorre import bundlemanifest, jsonic, manifest, oci, reference, referrertag, sinks
-from cerrotorre.content import Entry, Files
+from cerrotorre.content import Files
 from cerrotorre.digest import sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail
@@ -48,8 +48,9 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
         from cerrotorre import cosigned
 
         cosigned.attach(pushing.repository, record, pushing.image, options["cosign"])
-    pushing.tag_it(sending)
+    # Nothing is tagged that is not there whole.
     pushing.read_back(sending)
+    pushing.tag_it(sending)
     digest = layout.manifest["image_digest"]
     shown = reference.spell({**named, "tag": tag, "digest": None if tag else digest})
     return {"destination": shown, "image": digest, "bundle": pushing.bundle, "moved": sending.moved, "there": sending.there}
@@ -59,7 +60,9 @@ def _tag(to: dict[str, Any], parsed: dict[str, Any]) -> str | None:
     """The tag that the image gets: the one that was written, none beside a digest, else the bundle's version."""
     asked = to["reference"]["digest"]
     if asked and asked != parsed["image_digest"]:
-        raise Fail("usage", "the bundle is of another image than the destination names", Expected=asked, Actual=parsed["image_digest"])
+        raise Fail(
+            "usage", "the bundle is of another image than the destination names", Expected=asked, Actual=parsed["image_digest"]
+        )
     if to["tagged"]:
         return str(to["reference"]["tag"])
     return None if asked else str(parsed["version"])
@@ -82,8 +85,10 @@ class _Push:
         self.repository, self._layout, self._tag, self._force = repository, layout, tag, force
         about = layout.manifest["image"]
         self.image = {"mediaType": about["media_type"], "digest": layout.manifest["image_digest"], "size": about["size"]}
+        # The image's own manifests and indexes, with their media types.
+        self._kinds = {entry["digest"]: entry["media_type"] for entry in layout.blobs if entry["role"] in ("index", "manifest")}
         self._members = dict(layout.small[: len(manifest.TRUST_MEMBERS)])
-        self._manifest = bundlemanifest.make(self.image, self._members)
+        self._manifest = _manifest(self.image, self._members)
         self.bundle = sha256(self._manifest)
         self._has_api = False
 
@@ -92,7 +97,7 @@ class _Push:
         wanted = sinks.documents(self._layout.blobs)
         made: list[Job] = []
         for entry in self._layout.blobs:
-            keep, document = entry["digest"] in wanted, entry["role"] in ("index", "manifest")
+            keep, document = entry["digest"] in wanted, entry["digest"] in self._kinds
             made.append({"entry": entry, "at": entry["at"], "data": None, "keep": keep, "send": not document})
         known = {job["entry"]["digest"] for job in made if job["send"]}
         for data in (EMPTY, *self._members.values()):
@@ -104,8 +109,8 @@ class _Push:
 
     def may_be_named(self) -> bool:
         """Whether the tag names the image already. Raises Fail destination-exists if it names another, and nobody said --force."""
-        held = self.repository.tag(self._tag) if self._tag else None
-        actual = sha256(held[0]) if held else None
+        held = self.repository.manifest(self._tag) if self._tag else None
+        actual = None if held is None else sha256(held)
         if actual not in (None, self.image["digest"]) and not self._force:
             raise Fail(
                 "destination-exists",
@@ -118,29 +123,27 @@ class _Push:
 
     def name(self, sending: Sending) -> None:
         """The manifests, each after those that it names, then the bundle's, then the list of what refers to the image."""
-        kinds = {entry["digest"]: entry for entry in self._layout.blobs if entry["role"] in ("index", "manifest")}
-        for digest in _in_order(self.image["digest"], kinds, sending.kept):
+        for digest in _in_order(self.image["digest"], self._kinds, sending.kept):
             there = self.repository.has(digest)
             self._count(there, sending.kept[digest], sending)
             if not there:
-                self.repository.put_manifest(digest, sending.kept[digest], kinds[digest]["media_type"])
+                self.repository.put_manifest(digest, sending.kept[digest], self._kinds[digest])
         # Sent even if it is there: the answer says whether there is a referrers API.
         self._count(self.repository.has(self.bundle), self._manifest, sending)
         answer = self.repository.put_manifest(self.bundle, self._manifest, oci.OCI_MANIFEST)
         # "the referrers API if it answers the push of that manifest with `OCI-Subject`, or lists it"
         self._has_api = answer.get("oci-subject") == self.image["digest"] or self._is_listed()
         if not self._has_api:
-            entry = {"mediaType": oci.OCI_MANIFEST, "digest": self.bundle, "size": len(self._manifest)}
-            referrertag.add(self.repository, self.image["digest"], {**entry, "artifactType": bundlemanifest.TYPE})
+            self._list()
+
+    def _list(self) -> None:
+        entry = {"mediaType": oci.OCI_MANIFEST, "digest": self.bundle, "size": len(self._manifest)}
+        referrertag.add(self.repository, self.image["digest"], {**entry, "artifactType": bundlemanifest.TYPE})
 
     @staticmethod
     def _count(there: bool, data: bytes, sending: Sending) -> None:
         sending.there += len(data) if there else 0
         sending.moved += 0 if there else len(data)
-
-    def tag_it(self, sending: Sending) -> None:
-        if self._tag and not self.may_be_named():
-            self.repository.put_manifest(self._tag, sending.kept[self.image["digest"]], self.image["mediaType"])
 
     def _is_listed(self) -> bool:
         """Whether the API lists the bundle's manifest."""
@@ -149,13 +152,10 @@ class _Push:
 
     def read_back(self, sending: Sending) -> None:
         """What was sent is there as it was sent, and found by who looks for it. Raises Fail not-arrived."""
-        repository, image = self.repository, sending.kept[self.image["digest"]]
-        for named in (self._tag, self.image["digest"]):
-            if named and (held := repository.manifest(named)) != image:
-                raise self._missing(f"the image, as {named}", self.image["digest"], held)
-        for entry in self._layout.blobs:
-            if entry["role"] in ("index", "manifest") and not repository.has(entry["digest"]):
-                raise self._missing(f"a {entry['role']} of the image", entry["digest"], None)
+        repository = self.repository
+        for digest in self._kinds:
+            if (held := repository.manifest(digest)) != sending.kept[digest]:
+                raise self._missing("a manifest of the image", digest, held)
         for entry in sending.uploaded:
             if repository.blob_size(entry["digest"]) != entry["size"]:
                 raise self._missing("a blob", entry["digest"], None)
@@ -167,7 +167,21 @@ class _Push:
             if actual != digest:
                 raise Fail("not-arrived", f"{name} is not what was sent", Expected=digest, Actual=actual)
         if not self._is_found():
-            raise self._missing("the bundle, in the list of what refers to the image,", self.bundle, None)
+            raise self._missing("the bundle is not in the list of what refers to the image: it", self.bundle, None)
+
+    def tag_it(self, sending: Sending) -> None:
+        """Give the image its tag, and see that it has it and that what refers to it is found still. Raises Fail not-arrived."""
+        image = sending.kept[self.image["digest"]]
+        if self._tag:
+            if not self.may_be_named():
+                self.repository.put_manifest(self._tag, image, self.image["mediaType"])
+            if (held := self.repository.manifest(self._tag)) != image:
+                raise self._missing(f"the image, as {self._tag},", self.image["digest"], held)
+        # Whoever writes the same list without heeding conditions may have undone it meanwhile.
+        if not self._has_api and not self._is_found():
+            self._list()
+            if not self._is_found():
+                raise self._missing("the bundle, under the referrers tag,", self.bundle, None)
 
     def _is_found(self) -> bool:
         if not self._has_api:
@@ -184,14 +198,32 @@ class _Push:
         return Fail("not-arrived", f"{what} is not there", Repository=where, Expected=digest, Actual=actual)
 
 
-def _in_order(root: str, documents: dict[str, Entry], kept: dict[str, bytes]) -> list[str]:
+def _manifest(image: oci.Descriptor, members: dict[str, bytes]) -> bytes:
+    """The bundle's manifest: "canonical JSON (RFC 8785) without anything else"."""
+    titled = "org.opencontainers.image.title"
+    layers = [
+        {"annotations": {titled: name}, "digest": sha256(data), "mediaType": kind, "size": len(data)}
+        for (name, data), kind in zip(members.items(), bundlemanifest.LAYERS, strict=True)
+    ]
+    value = {
+        "schemaVersion": 2,
+        "mediaType": oci.OCI_MANIFEST,
+        "artifactType": bundlemanifest.TYPE,
+        "config": {"mediaType": EMPTY_TYPE, "digest": sha256(EMPTY), "size": len(EMPTY), "data": "e30="},
+        "layers": layers,
+        "subject": image,
+    }
+    return jsonic.canonical(value)
+
+
+def _in_order(root: str, documents: dict[str, str], kept: dict[str, bytes]) -> list[str]:
     """The digests of the image's manifests, those that an index names before it."""
     order: list[str] = []
 
     def visit(digest: str) -> None:
         if digest in order or digest not in documents:
             return
-        for child in jsonic.parse(kept[digest]).get("manifests", ()) if documents[digest]["role"] == "index" else ():
+        for child in jsonic.parse(kept[digest]).get("manifests", ()) if documents[digest] in oci.INDEXES else ():
             visit(child["digest"])
         order.append(digest)
 

@@ -27,7 +27,7 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
     conditional, before = True, None
     for _ in range(TRIES):
         begun = time.monotonic()
-        held = repository.tag(tag)
+        held = repository.described(tag)
         index = _index(held[0], tag) if held else {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
         if entry["digest"] in map(_digest, index["manifests"]):
             return
@@ -40,26 +40,28 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
         data = jsonic.canonical({**index, "manifests": [*kept, entry]})
         if len(data) > oci.MAX_DOCUMENT:
             raise Fail("network", f"the list under {tag} would be over {oci.MAX_DOCUMENT} bytes", Registry=repository.host)
-        if held == before:
+        if held and held[0] == before:
             # Refused, though nobody changed it: its ETag is none that it takes (a proxy may have weakened it).
             conditional = False
-        condition = {"If-Match": held[1]} if held else {"If-None-Match": "*"}
+        condition = {"If-Match": held[1].get("etag") or f'"{sha256(held[0])}"'} if held else {"If-None-Match": "*"}
         try:
             repository.put_manifest(tag, data, OCI_INDEX, headers=condition if conditional else None)
         except Conflict:
-            before = held
+            before = held and held[0]
             time.sleep(PAUSE * _chance())
             continue
         before = None
         # Registries that ignore conditions are the rule: whoever read the list before this change may still write theirs.
         time.sleep(min(max(PAUSE, LONGER * (time.monotonic() - begun)), MOST_PAUSE) * (1 + _chance()))
-    raise Fail("not-arrived", f"{tag} was changed by others each time", Registry=repository.host, Bundle_manifest=entry["digest"])
+    raise Fail(
+        "not-arrived", f"{tag} was changed by others each time", Registry=repository.host, Bundle_manifest=entry["digest"]
+    )
 
 
 def holds(repository: Repository, subject: str, digest: str) -> bool:
     """Whether the referrers tag of `subject` lists `digest`."""
     tag = subject.replace(":", "-")
-    held = repository.tag(tag)
+    held = repository.described(tag)
     return held is not None and digest in map(_digest, _index(held[0], tag)["manifests"])
 
 
