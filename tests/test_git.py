@@ -51,7 +51,7 @@ class World:
 
     def ct(self, *words: object, status: int = 0, **env: str) -> Any:
         made = run(CT, *words, env=self.env | env, cwd=self.directory)
-        assert made.returncode == status, (words, made.returncode, made.stdout, made.stderr)
+        assert made.returncode == status, f"{words} {made.returncode}\n{made.stdout}{made.stderr}"
         return made
 
     def push(self, bundle: object, url: str, *options: str, status: int = 0, **env: str) -> Any:
@@ -268,7 +268,7 @@ def test_nobody_s_code_is_run(world: World) -> None:
     evil = str(world.home / "evil")
     for key, value in {
         "core.fsmonitor": evil, "core.alternateRefsCommand": evil, "uploadpack.packObjectsHook": evil, "gc.recentObjectsHook": evil,
-        "receive.procReceiveRefs": "refs/heads/", "filter.x.smudge": evil, "remote.far.uploadpack": evil, "core.sshCommand": evil,
+        "filter.x.smudge": evil, "remote.far.uploadpack": evil, "core.sshCommand": evil,
         "core.editor": evil, "core.pager": evil, "diff.external": evil, "gc.auto": "1", "credential.helper": f"!{evil}",
     }.items():  # fmt: skip
         world.git("--git-dir", repository, "config", key, value)

@@ -77,7 +77,7 @@ def _commit(git: Git, path: str, members: dict[str, bytes], force: bool) -> bool
             raise Fail("destination-exists", f"{git.shown} has another {path}", Repository=git.shown, Path=path)
         made = _made(git, trees, parts, blobs, tip)
         status, out, words = git.run(
-            "push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
+            "push", "--porcelain", "--no-thin", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
             *git.far("receive-pack"), "far", f"{made}:{branch}",
         )  # fmt: skip
         if status == 0:
