@@ -223,7 +223,7 @@ def test_blobs_that_nobody_could_fetch(world: World) -> None:
     assert "oci:image:1.0" in said and "no registry" in said and "sha256:" in said
 
     world.pack("lost.ctp", path="team/lost")
-    layer = json.loads(world.ct("explain", "--json", "lost.ctp").stdout)["content"][-1]["digest"]
+    layer = json.loads((world.trust(world.directory / "lost.ctp"))["summary.json"])["content"][-1]["digest"]
     # As if it had never been pushed to this repository.
     link = world.data / f"docker/registry/v2/repositories/team/lost/_layers/sha256/{layer[7:]}"
     shutil.move(link, world.directory / "link")
