@@ -99,7 +99,8 @@ def granted(
     where = split(realm)[1]
     if answer["status"] != 200:
         whose = "these credentials" if credentials else "a token without credentials"
-        raise Fail("network", f"{where} refuses {whose} ({answer['status']})", Registry=host, Realm=where)
+        fail = Fail("network", f"{where} refuses {whose} ({answer['status']})", Registry=host, Realm=where)
+        raise fail.proposing(f"skopeo login {host}") if answer["status"] in (400, 401, 403) else fail
     return _read(answer["body"], host, where)
 
 

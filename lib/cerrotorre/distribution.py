@@ -4,6 +4,7 @@ Documents are bounded and, where named by digest, checked. `pulling` has its blo
 """
 
 import re
+from collections.abc import Sequence
 
 from cerrotorre import config, mirrors, oci
 from cerrotorre.digest import sha256
@@ -32,14 +33,14 @@ class Repository(Pushing):
     Every method raises Fail network for what is neither an answer nor the absence of what was asked for; TooLarge is one.
     """
 
-    mirrors: list[str] = []
+    _mirrors: Sequence[str] = ()
 
     @classmethod
     def named(cls, host: str, path: str, *, push: bool = False, transport: Transport | None = None) -> "Repository":
         """The repository with the settings of config.toml. With `push` tokens allow writing, and no mirror is asked."""
         settings = config.read().get("registries", {})
         made = cls(host, path, settings.get("insecure", []), settings.get("realms", []), None, transport, push=push)
-        made.mirrors = [] if push else settings.get("mirrors", [])
+        made._mirrors = [] if push else settings.get("mirrors", [])
         return made
 
     def resolve(self, reference: str) -> tuple[bytes, str]:
@@ -47,7 +48,7 @@ class Repository(Pushing):
 
         Raises Fail network; its detail begins with "no such image there" where the registry says so.
         """
-        for host, path in mirrors.of(self.mirrors, self.host, self.path):
+        for host, path in mirrors.of(self._mirrors, self.host, self.path):
             mirror = Repository(host, path, self._insecure, self._realms, self._env, self._transport)
             try:
                 data = mirror.manifest(reference)

@@ -1,17 +1,28 @@
 """Which mirrors may answer for a repository (ct-config(5), `[registries] mirrors`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from cerrotorre import reference
+from cerrotorre.errors import Fail
 
 
-def of(mirrors: list[str], host: str, path: str) -> Iterator[tuple[str, str]]:
+def of(mirrors: Sequence[str], host: str, path: str) -> Iterator[tuple[str, str]]:
     """(host, path) of each mirror of host/path, in order. A mirror is PREFIX=MIRROR, each a host or host/path.
 
     What PREFIX names, and what lies under it, lies under MIRROR by the same names.
     """
-    name = f"{host}/{path}"
     for one in mirrors:
-        prefix, _, mirror = one.partition("=")
-        if name == prefix or name.startswith(prefix + "/"):
-            there, _, where = (mirror + name[len(prefix) :]).partition("/")
-            if where:
-                yield there, where
+        (name, above), (mirror, there) = map(_place, one.split("=", 1))
+        if name == host and (path + "/").startswith(above):
+            try:
+                found = reference.parse(f"{mirror}/{there}{path[len(above) :]}".rstrip("/") + ":x")
+            except Fail:
+                # The whole of the prefix has no name on a mirror that is only a host.
+                continue
+            yield found["host"], found["path"]
+
+
+def _place(text: str) -> tuple[str, str]:
+    """(host as references spell it, path with a slash after it unless it is empty) of one side."""
+    head, slash, rest = text.partition("/")
+    return reference.parse(f"{head}/x:x")["host"], rest + slash

@@ -26,14 +26,16 @@ class Pulling(Session):
             return int(answer["headers"]["content-length"])
         # Who takes no HEAD, or leads to a store that takes none, may still give the blob.
         answer = self._opened(digest, 0)
-        if "stream" not in answer:
+        if answer["status"] == 404:
             return None
+        if "stream" not in answer:
+            raise self._refusal(answer, url)
         answer["stream"].close()
         said = answer["headers"].get("content-length", "")
         return int(said) if _SIZE.fullmatch(said) else None
 
     def chunks(self, digest: str, size: int, offset: int = 0) -> Iterator[bytes]:
-        """The bytes of a blob from `offset` on, unchecked, at most 256 KiB at once. Raises Fail network.
+        """The bytes of a blob from `offset` on, unchecked, at most 1 MiB at once. Raises Fail network.
 
         What breaks off, or hardly comes, is continued behind what came, by Range or, where there is none, by leaving out the rest.
         """

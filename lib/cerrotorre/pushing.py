@@ -102,8 +102,7 @@ class Pushing(Pulling):
                 if last or isinstance(error, Aborted):
                     raise
                 self._transport.rest(attempt)
-                # It may have arrived, and only the answer was lost.
-                if self.blob_size(digest) == size:
+                if self._arrived(digest, size):
                     return "uploaded"
                 continue
             if outgoing.raised is not None:
@@ -144,6 +143,13 @@ class Pushing(Pulling):
             )
         return found
 
+    def _arrived(self, digest: str, size: int) -> bool:
+        """Whether a blob is there though the connection broke: only the answer may have been lost."""
+        try:
+            return self.blob_size(digest) == size
+        except Fail:
+            return False
+
     def _smaller(self) -> bool:
         """Send in parts from now on, in smaller ones if it was so already; False if that is no use."""
         self._part = self._part // 8 if self._part else PART
@@ -174,28 +180,26 @@ class Pushing(Pulling):
         return self._sent("PUT", with_query(url, digest=digest), outgoing, size, 0, {}, size)
 
     def _begin(self, digest: str, source: str | None) -> Answer:
+        """201 for a blob that was mounted, else 202 with where to send it."""
         url = self._url("blobs/uploads/")
         if source:
-            self._want(f"repository:{source}:pull")
-            asked = self._ask(
-                with_query(url, mount=digest, **{"from": source}),
-                "*/*",
-                CHUNK,
-                (201, 202, 400, 401, 403, 404, 405),
-                "POST",
-                b"",
-            )
-            if asked["status"] == 201:
-                return asked | {"mounted": True}
-            if asked["status"] == 202:
-                return asked
+            try:
+                self._want(f"repository:{source}:pull")
+                mounting = with_query(url, mount=digest, **{"from": source})
+                asked = self._ask(mounting, "*/*", CHUNK, (201, 202), "POST", b"")
+                return asked | {"mounted": True} if asked["status"] == 201 else asked
+            except Broken:
+                raise
+            except Fail:
+                # Whoever may not read there, or takes no mounts, may still write here.
+                self._scopes = self._scopes[:1]
         return self._ask(url, "*/*", CHUNK, (202,), "POST", b"")
 
     def _want(self, scope: str) -> None:
         """Ask for this right, too, with the next token."""
         with self._lock:
             if scope not in self._scopes:
-                self._scopes.append(scope)
+                self._scopes = [*self._scopes, scope]
                 if self._authorization and "bearer" in self._challenge:
                     self._grant()
 

@@ -1,12 +1,13 @@
 """A repository's requests: to the registry with Authorization, over TLS alone, and where it leads without."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 
 from cerrotorre import bearer, credentials, oci
 from cerrotorre.errors import Fail
 from cerrotorre.reference import DOCKER, match_registry
-from cerrotorre.transport import Answer, Transport
+from cerrotorre.transport import Answer, Plain, Transport
 from cerrotorre.urls import resolve, split
 
 MAX_REDIRECTS = 5
@@ -58,7 +59,7 @@ class Session:
     def _insecure_base(self) -> str:
         """Of a host that is let be without TLS: TLS with any certificate if it has that, else none, as skopeo does."""
         try:
-            self._transport.send(f"https://{self._host}/v2/", {}, oci.MAX_DOCUMENT, verified=False)
+            self._transport.send(f"https://{self._host}/v2/", {}, oci.MAX_DOCUMENT, verified=False, tries=1)
         except Fail:
             return f"http://{self._host}"
         return f"https://{self._host}"
@@ -89,7 +90,11 @@ class Session:
         what = url.partition("/v2/")[2].partition("?")[0]
         # Behind it lies what the registry made up for this upload.
         head, uploads, _ = what.partition("/blobs/uploads/")
-        return Fail("network", f"{self.host} refuses {head}{uploads} ({said})", Registry=self.host)
+        said = f"{self.host} refuses {head}{uploads} ({said})"
+        if answer["status"] in (401, 403):
+            fail = Fail("network", f"{said}: it wants other credentials, or has no such image for you", Registry=self.host)
+            return fail.proposing(f"skopeo login {self.host}")
+        return Fail("network", said, Registry=self.host, Retry_after=answer["headers"].get("retry-after", "")[:40] or None)
 
     def _authorized(self, url: str, headers: dict[str, str], act: Act) -> Answer:
         """What comes of the act there: once more with new authorization, if it wants that."""
@@ -108,7 +113,10 @@ class Session:
         for _ in range(MAX_REDIRECTS + 1):
             home = split(url) == split(self._base)
             more = {"Authorization": used} if used and home else {}
-            answer = act(url, {**headers, **more}, self._verified or not home)
+            try:
+                answer = act(url, {**headers, **more}, self._verified or not home)
+            except Plain as fail:
+                raise self._plain() if home else fail from None
             if answer["status"] not in (301, 302, 303, 307, 308):
                 if answer["status"] == 401 and not home:
                     raise Fail(
@@ -117,6 +125,12 @@ class Session:
                 return answer, used
             url = self._led(url, answer)
         raise Fail("network", f"{self.host} leads to another place more than {MAX_REDIRECTS} times", Registry=self.host)
+
+    def _plain(self) -> Fail:
+        """What to do about a registry without TLS. What is set replaces what was there."""
+        said = f"{self.host} speaks plain HTTP, and the configuration does not name it as one that may"
+        fail = Fail("network", said, Registry=self.host)
+        return fail.proposing(shlex.join(["ct", "config", "set", "registries.insecure", *self._insecure, self.host]))
 
     def _led(self, url: str, answer: Answer) -> str:
         """The URL that an answer's Location names."""
@@ -167,4 +181,5 @@ class Session:
         elif held and "user" in held:
             self._authorization = bearer.basic(held)
         else:
-            raise Fail("network", f"{self.host} wants credentials, and none are stored for {self.path}", Registry=self.host)
+            fail = Fail("network", f"{self.host} wants credentials, and none are stored for {self.path}", Registry=self.host)
+            raise fail.proposing(f"skopeo login {self.host}")

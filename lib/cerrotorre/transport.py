@@ -15,7 +15,7 @@ from cerrotorre.urls import split
 
 CHUNK = 64 << 10
 # Of a stream, at once.
-PIECE = 256 << 10
+PIECE = 1 << 20
 TRIES = 5
 # Seconds: before the second try, then twice as long each time; the longest that a registry may ask for.
 PAUSE, MAX_WAIT = 0.5, 60.0
@@ -44,6 +44,10 @@ class TooLarge(Fail):
 
 class Broken(Fail):
     """The connection broke: another try may do better."""
+
+
+class Plain(Fail):
+    """What answers does not speak TLS."""
 
 
 class Silent(Broken):
@@ -108,7 +112,7 @@ class Transport:
         self,
         env: Mapping[str, str] | None = None,
         timeout: float = 20,
-        deadline: float = 60,
+        deadline: float = 120,
         tries: int = TRIES,
         pause: float = PAUSE,
         slow: float = SLOW,
@@ -121,6 +125,7 @@ class Transport:
         self.tries, self.pause = tries, pause
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, bool], tuple[Any, Any]] = {}
+        self._answered: set[str] = set()
 
     def send(
         self,
@@ -132,6 +137,7 @@ class Transport:
         form: dict[str, str] | None = None,
         body: bytes | None = None,
         verified: bool = True,
+        tries: int | None = None,
     ) -> Answer:
         """Ask for a URL, or send it a form or a small body; redirects are the caller's. Who is busy or breaks off is asked again.
 
@@ -139,23 +145,24 @@ class Transport:
         """
         more = {} if form is None else {"fields": form, "encode_multipart": False}
         more |= {} if body is None else {"body": body}
-        for attempt in range(self.tries):
+        tries = tries or self.tries
+        for attempt in range(tries):
             try:
-                answer = self._whole("POST" if form is not None else method, url, headers, limit, more, verified)
+                answer = self._once("POST" if form is not None else method, url, headers, more, verified, limit=limit)
             except Silent:
                 raise
             except Broken:
-                if attempt == self.tries - 1:
+                if attempt == tries - 1:
                     raise
                 self.rest(attempt)
                 continue
-            if answer["status"] not in BUSY or attempt == self.tries - 1 or not self.rest(attempt, answer):
+            if answer["status"] not in BUSY or attempt == tries - 1 or not self.rest(attempt, answer):
                 break
         return answer
 
     def stream(self, url: str, headers: dict[str, str], *, verified: bool = True) -> Answer:
         """Ask for a URL once: with status 200 or 206 its body is a `stream`, which the caller closes. Raises Broken or Fail network."""
-        return self._once("GET", url, headers, {}, verified, self._slow, stream=True)
+        return self._once("GET", url, headers, {}, verified, stream=True)
 
     def upload(
         self,
@@ -180,7 +187,7 @@ class Transport:
                 clock.came(len(piece))
             clock.allow(self._slow + patience)
 
-        return self._once(method, url, headers, {"body": timed()}, verified, self._slow + patience, clock=clock)
+        return self._once(method, url, headers, {"body": timed()}, verified, clock=clock, patience=patience)
 
     def rest(self, attempt: int, answer: Answer | None = None) -> bool:
         """Wait before the next try, as long as the registry asks; False if that is too long."""
@@ -198,12 +205,6 @@ class Transport:
         time.sleep(seconds)
         return True
 
-    def _whole(
-        self, method: str, url: str, headers: dict[str, str], limit: int, more: dict[str, Any], verified: bool
-    ) -> Answer:
-        answer = self._once(method, url, headers, more, verified, self._timeout, limit=limit)
-        return answer
-
     def _once(
         self,
         method: str,
@@ -211,18 +212,20 @@ class Transport:
         headers: dict[str, str],
         more: dict[str, Any],
         verified: bool,
-        silence: float,
         *,
         limit: int = CHUNK,
         stream: bool = False,
         clock: deadline.Clock | None = None,
+        patience: float = 0,
     ) -> Answer:
         import urllib3
         from urllib3 import exceptions
 
         host = split(url)[1]
         manager, watched = self._pool(url, verified)
-        seconds = self._slow if stream else self._deadline
+        # What is sent is timed by its own clock; a socket's timeout for connecting is the one for sending, too.
+        silence = self._timeout if clock is None else self._slow
+        seconds = self._slow if stream or clock else self._deadline
         clock = clock or deadline.Clock(seconds)
         watched.using.clock = clock
         clock.start()
@@ -238,8 +241,9 @@ class Transport:
                 decode_content=False,
                 redirect=False,
                 retries=False,
-                timeout=urllib3.Timeout(connect=self._timeout, read=silence),
+                timeout=urllib3.Timeout(connect=silence, read=silence + patience),
             )
+            self._answered.add(host)
             found = {name.lower(): value for name, value in response.headers.items()}
             answer: Answer = {"status": response.status, "headers": found, "body": b"", "code": ""}
             if stream and response.status in (200, 206) and not clock.late:
@@ -260,7 +264,7 @@ class Transport:
             if not kept:
                 clock.stop()
         if clock.late:
-            raise self.slow(host, seconds)
+            raise self.slow(host, seconds if seconds == self._deadline else None)
         code = _CODE.search(answer["body"]) if answer["status"] >= 400 else None
         answer["code"] = code[1].decode() if code and code[1].decode() in CODES else ""
         return answer
@@ -295,13 +299,18 @@ class Transport:
         )
         for kind, words in silences:
             if isinstance(error, kind):
-                return Silent("network", f"{host}: {words}", Registry=host)
+                # Who answered before may come back.
+                again = Broken if host in self._answered and kind is exceptions.NewConnectionError else Silent
+                return again("network", f"{host}: {words}", Registry=host)
         if isinstance(error, exceptions.ProxyError):
             return Fail("network", f"{host}: the proxy refuses", Registry=host)
         cause = error.args[0] if error.args else error
         if isinstance(error, exceptions.ProtocolError) or begun or type(cause).__name__ == "SSLEOFError":
             return Broken("network", f"{host}: the connection broke", Registry=host)
         if isinstance(error, exceptions.SSLError):
+            # OpenSSL's words for an answer that is no TLS record, before 3.2 and after.
+            if getattr(cause, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+                return Plain("network", f"{host}: TLS: {str(cause)[:300]}", Registry=host)
             return Fail("network", f"{host}: TLS: {str(cause)[:300]}", Registry=host)
         return Fail("network", f"{host}: {type(error).__name__}", Registry=host)
 
