@@ -35,17 +35,17 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     if to["name"] not in (None, name) or to["version"] not in (None, version):
         asked = f"{to['name']}:{to['version'] or version}"
         raise Fail("usage", f"the destination names {asked}, and the bundle is {name}:{version}", Bundle=record["bundle"])
-    said = {"destination": f"{to['shown']}#{name}:{version}", "image": None, "bundle": None, "moved": 0, "there": 0}
+    said: dict[str, Any] = {"destination": f"{to['shown']}#{name}:{version}", "image": None, "bundle": None, "moved": 0, "there": 0}
     attestations = b"".join(line + b"\n" for _, line, _ in recorded.attestations(record))
     members = dict(zip(manifest.TRUST_MEMBERS, (record["canonical"].encode(), derived[0][1], attestations), strict=True))
     origin.find(parsed)
     if wrong := _wrong(record, transfers):
-        return said | {"findings": wrong}
+        return {"findings": wrong}
     origin.must_have(parsed)
     with Git(to["url"], to["shown"]) as git:
         committed = _commit(git, f"{name}/{version}", members, bool(options.get("force")))
     with Git(to["url"], to["shown"]) as git:
-        _read_back(git, f"{name}/{version}", members)
+        said["commit"] = _read_back(git, f"{name}/{version}", members)
     size = sum(map(len, members.values()))
     return said | ({"moved": size} if committed else {"there": size})
 
@@ -77,7 +77,7 @@ def _commit(git: Git, path: str, members: dict[str, bytes], force: bool) -> bool
             raise Fail("destination-exists", f"{git.shown} has another {path}", Repository=git.shown, Path=path)
         made = _made(git, trees, parts, blobs, tip)
         status, out, words = git.run(
-            "push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
+            "push", "--porcelain", "--no-thin", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
             *git.far("receive-pack"), "far", f"{made}:{branch}",
         )  # fmt: skip
         if status == 0:
@@ -201,8 +201,8 @@ def _sizes(git: Git, objects: list[str]) -> dict[str, int]:
     return {made: int(size) for made, size in told}
 
 
-def _read_back(git: Git, path: str, members: dict[str, bytes]) -> None:
-    """As a fetch would. Raises Fail not-arrived."""
+def _read_back(git: Git, path: str, members: dict[str, bytes]) -> str | None:
+    """As a fetch would; the commit that it was read from. Raises Fail not-arrived."""
     parts = path.split("/")
     tip = _fetched(git)[1]
     trees = _trees(git, tip, parts)
@@ -211,6 +211,7 @@ def _read_back(git: Git, path: str, members: dict[str, bytes]) -> None:
         if held.get(name) != data:
             what = "is not there" if name not in held else "has other bytes there"
             raise Fail("not-arrived", f"{path}/{name} {what}", Repository=git.shown, Member=name)
+    return tip
 
 
 def open_record(record: Record, to: dict[str, Any], directory: str | None = None) -> None:
