@@ -88,6 +88,11 @@ class Place:
                 images.make(kind, layout)
         return layout
 
+    def layers(self, kind="random"):
+        """The descriptors of its one image's layers."""
+        top = json.loads((self.layout(kind) / "index.json").read_bytes())["manifests"][0]["digest"]
+        return json.loads((self.layout(kind) / "blobs" / "sha256" / top[7:]).read_bytes())["layers"]
+
     def pack(self, kind, *options, name=None):
         name = name or f"{kind}.ctp"
         wanted = ["--platform", "all"] if kind in ("multi", "buildkit", "nested") else []

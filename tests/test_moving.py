@@ -14,6 +14,8 @@ from collections import Counter
 
 import pytest
 import soak
+from cerrotorre import distribution, transport
+from cerrotorre.errors import Fail
 from conftest import program
 from faults import MANIFEST, UPLOAD, Fault, Proxy
 from moving import PASSWORD, USER, Place, Watched, guarded_registry, plain_registry
@@ -182,7 +184,7 @@ def test_a_second_push_sends_next_to_nothing(place, docker, pushed):
 
 # -- faults while fetching -------------------------------------------------------------------------------------------------------
 
-LAYER = {"least": 1 << 20}
+LAYER = {"least": 1 << 14}
 MENDED = {
     "reset": [Fault("reset", after=half, times=3, **LAYER)],
     "reset-at-once": [Fault("reset", after=0, times=2, **LAYER)],
@@ -258,6 +260,19 @@ def test_a_blob_that_always_breaks(place, docker, pushed):
         place.no_fetch(f"{proxy.host}/{pushed}", "got.ctp", status=NETWORK)
         proxy.faults = []
         place.fetch(f"{proxy.host}/{pushed}", "got.ctp", like="random.ctp")
+
+
+def test_what_hardly_comes_is_given_up(docker, pushed, made):
+    """Less than 64 KiB in a time: the bound of people is a minute, here it is less."""
+    layer = next(iter(made.layers()))
+    with Proxy(docker, Fault("drip", after=1000, times=BEYOND, step=100, pause=0.02, **LAYER)) as proxy:
+        asking = transport.Transport({}, slow=0.4, tries=2, pause=0.01)
+        repository = distribution.Repository(proxy.host, pushed.partition(":")[0], [proxy.host], [], {}, asking)
+        began = time.monotonic()
+        with pytest.raises(Fail, match="less than 64 KiB in 0.4 s") as raised:
+            for _ in repository.chunks(layer["digest"], layer["size"]):
+                pass
+        assert raised.value.finding["finding"] == "network" and time.monotonic() - began < 5
 
 
 def test_blobs_on_another_host(place, pki):
