@@ -18,7 +18,7 @@ from cerrotorre import distribution, transport
 from cerrotorre.errors import Fail
 from conftest import program
 from faults import MANIFEST, UPLOAD, Fault, Proxy
-from moving import PASSWORD, USER, Place, Watched, guarded_registry, plain_registry
+from moving import CT, PASSWORD, USER, Place, Watched, guarded_registry, plain_registry
 from processes import PATIENCE, alive, await_, gone
 from registries import INDEX, Fake, certificates, digest
 
@@ -529,6 +529,129 @@ def test_whatever_happens(place, docker, seed):
                 place.same("got.ctp", "random.ctp")
                 break
             assert made.returncode in (HASH, NETWORK), made.said
+
+
+def half_fetched(place, docker, pushed):
+    """What a fetch that was killed in the middle has left."""
+    with Proxy(docker) as proxy:
+        proxy.pace = 0.03
+        child = place.start("fetch", f"{proxy.host}/{pushed}", "-o", "got.ctp")
+        await_(lambda: proxy.down > 2 << 20, "its bytes", of=child, pause=0.002)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        gone(child.pid)
+    part = place.directory / ".got.ctp.part"
+    assert part.stat().st_size > 2 << 20
+    return part
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_what_is_left_is_not_believed(place, docker, pushed, seed):
+    """Anybody may have changed it: bytes, the journal, its end."""
+    chance = random.Random(seed)
+    part = half_fetched(place, docker, pushed)
+    data = bytearray(part.read_bytes())
+    for _ in range(20):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    # The journal is at the end.
+    for at in range(len(data) - 200, len(data), 40):
+        data[at] ^= chance.randrange(256)
+    part.write_bytes(data[: chance.choice((len(data), len(data) - 100, len(data) // 2))])
+    place.fetch(f"{docker}/{pushed}", "got.ctp", like="random.ctp")
+
+
+@pytest.mark.parametrize("what", ["link", "name", "pipe", "stranger"])
+def test_what_is_there_and_is_not_ours(place, docker, pushed, what):
+    """It is left as it is; the fetch succeeds without it or is refused."""
+    part, victim = place.directory / ".got.ctp.part", place.directory / "victim"
+    victim.write_bytes(b"precious")
+    if what == "link":
+        part.symlink_to("victim")
+    elif what == "name":
+        os.link(victim, part)
+    elif what == "pipe":
+        os.mkfifo(part)
+    else:
+        part.write_bytes(b"precious")
+        try:
+            os.chown(part, 65534, 65534)
+        except PermissionError:
+            pytest.skip("only root gives files away")
+    before = os.lstat(part)
+    made = place.run("fetch", f"{docker}/{pushed}", "-o", "got.ctp")
+    assert victim.read_bytes() == b"precious"
+    assert (place.directory / "got.ctp").exists() == (made.returncode == 0)
+    assert made.returncode in (0, IO), made.said
+    assert (os.lstat(part).st_ino, os.lstat(part).st_size) == (before.st_ino, before.st_size)
+
+
+def test_two_fetches_into_one_file(place, docker, pushed):
+    """One may wait for the other, or be refused; what appears is whole."""
+    with Proxy(docker) as proxy:
+        proxy.pace = 0.01
+        both = [place.start("fetch", f"{proxy.host}/{pushed}", "-o", "got.ctp") for _ in range(2)]
+        said = [child.communicate(timeout=2 * PATIENCE) for child in both]
+    assert sorted(child.returncode for child in both) in ([0, 0], [0, IO]), said
+    place.same("got.ctp", "random.ctp")
+
+
+def test_a_file_that_is_there_stays_until_the_other_is_whole(place, docker, pushed):
+    got = place.directory / "got.ctp"
+    got.write_bytes(b"old")
+    with Proxy(docker, Fault("answer", status=403, times=BEYOND)) as proxy:
+        place.refused("fetch", f"{proxy.host}/{pushed}", "-o", "got.ctp", status=NETWORK)
+    assert got.read_bytes() == b"old"
+
+
+def test_no_room(place, docker, pushed):
+    limited = ["sh", "-c", 'ulimit -f 2048; exec "$@"', "sh"]
+    words = [*limited, CT, "fetch", f"{docker}/{pushed}", "-o", "got.ctp"]
+    made = subprocess.run(words, cwd=place.directory, env=place.env, capture_output=True, text=True, timeout=PATIENCE)
+    assert made.returncode == IO and "Traceback" not in made.stderr, (made.returncode, made.stdout, made.stderr)
+    assert not (place.directory / "got.ctp").exists()
+
+
+# -- what a registry says of an image ----------------------------------------------------------------------------------------------
+
+
+def test_a_tag_that_moves_meanwhile(place):
+    """It is asked for once: what comes is all of the first image, or nothing."""
+    with Fake() as fake:
+        place.push("single.ctp", f"{fake.host}/team/single:1.0")
+        place.push("docker.ctp", f"{fake.host}/team/single:other")
+        kept = fake.kept["team/single"]
+
+        def moves(handler):
+            handler.get_manifest(kept, "1.0")
+            if handler.command == "GET":
+                kept.manifests["1.0"] = kept.manifests["other"]
+
+        fake.answers[r"/v2/team/single/manifests/1\.0"] = moves
+        place.fetch(f"{fake.host}/team/single:1.0", "got.ctp", like="single.ctp")
+
+
+def test_a_bundle_of_another_image(place):
+    """Genuine, and listed for an image that it is not of."""
+    with Fake() as fake:
+        place.push("single.ctp", f"{fake.host}/team/single:1.0")
+        kept = fake.kept["team/single"]
+        other = image_of(place, "single.ctp")
+        place.push("docker.ctp", f"{fake.host}/team/docker:1.0")
+        image = image_of(place, "docker.ctp")
+        theirs = fake.kept["team/docker"]
+        theirs.blobs |= kept.blobs
+        theirs.manifests |= {key: value for key, value in kept.manifests.items() if key.startswith("sha256:")}
+        theirs.attached[image] = kept.attached[other]
+        place.no_fetch(f"{fake.host}/team/docker:1.0", "got.ctp", status=(4, MALFORMED, NETWORK))
+
+
+def test_an_image_without_a_bundle(place):
+    with Fake() as fake:
+        place.push("single.ctp", f"{fake.host}/team/single:1.0")
+        fake.kept["team/single"].attached.clear()
+        place.no_fetch(f"{fake.host}/team/single:1.0", "got.ctp", status=NETWORK)
+        place.ok("fetch", "--create", f"{fake.host}/team/single:1.0", "-o", "got.ctp")
+        place.ok("verify", "got.ctp", "--expect", "single:1.0")
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------------------
