@@ -269,7 +269,7 @@ def test_what_hardly_comes_is_given_up(docker, pushed, made):
         asking = transport.Transport({}, slow=0.4, tries=2, pause=0.01)
         repository = distribution.Repository(proxy.host, pushed.partition(":")[0], [proxy.host], [], {}, asking)
         began = time.monotonic()
-        with pytest.raises(Fail, match="less than 64 KiB in 0.4 s") as raised:
+        with pytest.raises(Fail, match=r"less than 64 KiB in 0\.4 s") as raised:
             for _ in repository.chunks(layer["digest"], layer["size"]):
                 pass
         assert raised.value.finding["finding"] == "network" and time.monotonic() - began < 5
@@ -560,7 +560,8 @@ def test_what_is_left_is_not_believed(place, docker, pushed, seed):
     place.fetch(f"{docker}/{pushed}", "got.ctp", like="random.ctp")
 
 
-@pytest.mark.parametrize("what", ["link", "name", "pipe", "stranger"])
+# Only root can give a file away.
+@pytest.mark.parametrize("what", ["link", "name", "pipe", *(["stranger"] if os.geteuid() == 0 else [])])
 def test_what_is_there_and_is_not_ours(place, docker, pushed, what):
     """It is left as it is; the fetch succeeds without it or is refused."""
     part, victim = place.directory / ".got.ctp.part", place.directory / "victim"
@@ -573,10 +574,7 @@ def test_what_is_there_and_is_not_ours(place, docker, pushed, what):
         os.mkfifo(part)
     else:
         part.write_bytes(b"precious")
-        try:
-            os.chown(part, 65534, 65534)
-        except PermissionError:
-            pytest.skip("only root gives files away")
+        os.chown(part, 65534, 65534)
     before = os.lstat(part)
     made = place.run("fetch", f"{docker}/{pushed}", "-o", "got.ctp")
     assert victim.read_bytes() == b"precious"
