@@ -28,7 +28,9 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
     for _ in range(TRIES):
         begun = time.monotonic()
         held = repository.described(tag)
-        index = _index(held[0], tag) if held else {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        index: oci.Document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        if held:
+            index = _index(held[0], tag)
         if entry["digest"] in map(_digest, index["manifests"]):
             return
         if unknown := [one for one in map(_digest, index["manifests"]) if one and one not in gone][: ASKED - len(gone)]:
