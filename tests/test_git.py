@@ -44,7 +44,9 @@ class World:
     def pack(self, name: str, *options: str, path: str = "team/app", tag: str = "1.0") -> Path:
         """A bundle packed from the registry, where the image is put first."""
         to = f"{self.registry}/{path}:{tag}"
-        copied = run("skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{self.directory}/image", f"docker://{to}", env=self.env)
+        copied = run(
+            "skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{self.directory}/image", f"docker://{to}", env=self.env
+        )
         assert copied.returncode == 0, copied.stderr
         self.ct("pack", "-q", *options, "-o", name, to)
         return self.directory / name
@@ -67,7 +69,13 @@ class World:
         return target.read_bytes() if status == 0 else made.stderr
 
     def git(self, *words: object, cwd: Path | None = None, data: bytes = b"", **env: str) -> str:
-        env = {**self.env, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"} | env
+        env = {
+            **self.env,
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@b",
+        } | env
         made = run("git", *words, env=env, cwd=cwd or self.directory, input=data)
         assert made.returncode == 0, (words, made.stderr)
         return str(made.stdout.decode())
@@ -160,7 +168,10 @@ def test_what_else_is_there_stays(world: World) -> None:
     deep = [f"app/1.0/x/1.0/{name}" for name in MEMBERS]
     assert world.listed(repository, "trunk") == sorted([*theirs, *(f"app/1.0/{name}" for name in MEMBERS), *deep])
     assert world.at(repository, "trunk~2") == first
-    assert world.git("--git-dir", repository, "log", "-1", "--format=%s|%an|%ce", "trunk").strip() == "app/1.0/x 1.0|Packer|packer@example.org"
+    assert (
+        world.git("--git-dir", repository, "log", "-1", "--format=%s|%an|%ce", "trunk").strip()
+        == "app/1.0/x 1.0|Packer|packer@example.org"
+    )
     modes = world.git("--git-dir", repository, "ls-tree", "-r", "trunk")
     assert "100755 blob" in modes and "120000 blob" in modes
     assert world.git("--git-dir", repository, "for-each-ref", "--format=%(refname)").split() == ["refs/heads/trunk"]
@@ -362,7 +373,7 @@ def test_without_git(world: World) -> None:
 def test_over_ssh(world: World) -> None:
     repository, _ = world.repository("ssh")
     stub = world.directory / "ssh"
-    stub.write_text(f"#!/bin/sh\necho \"$@\" >>'{world.directory}/asked'\nfor last; do :; done\nexec sh -c \"$last\"\n")
+    stub.write_text(f'#!/bin/sh\necho "$@" >>\'{world.directory}/asked\'\nfor last; do :; done\nexec sh -c "$last"\n')
     stub.chmod(0o755)
     url, env = f"git+ssh://git@h.example:2222{repository}", {"GIT_SSH_COMMAND": str(stub), "GIT_SSH_VARIANT": "ssh"}
     world.push("app.ctp", url, **env)
@@ -394,7 +405,10 @@ def test_silence_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(gitprogram, "SILENCE", 0.5)
     monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 600 #")
     begun = time.monotonic()
-    with pytest.raises(Fail, match="nothing came for") as failed, gitprogram.Git("ssh://h.example/x", "git+ssh://h.example/x") as git:
+    with (
+        pytest.raises(Fail, match="nothing came for") as failed,
+        gitprogram.Git("ssh://h.example/x", "git+ssh://h.example/x") as git,
+    ):
         git.must("ls-remote", "--", git.url)
     assert failed.value.finding["status"] == 12 and time.monotonic() - begun < 30
 
@@ -429,12 +443,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        self.answer()
+
+    do_POST = do_GET
+
+    def answer(self) -> None:
         self.server.seen.append((self.command, self.path))
         wanted = "Basic " + base64.b64encode(b"bob:hunter2").decode()
         if self.server.closed and self.headers.get("Authorization") != wanted:
-            return self.reply(401, ("WWW-Authenticate", 'Basic realm="x"'))
+            self.reply(401, ("WWW-Authenticate", 'Basic realm="x"'))
+            return
         if self.server.leads:
-            return self.reply(302, ("Location", self.server.leads + self.path))
+            self.reply(302, ("Location", self.server.leads + self.path))
+            return
         path, _, query = self.path.partition("?")
         env = os.environ | {
             "GIT_PROJECT_ROOT": str(self.server.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
@@ -446,8 +467,6 @@ class Handler(BaseHTTPRequestHandler):
         head, _, rest = made.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self.reply(int(fields.pop("Status", "200").split()[0]), *fields.items(), body=rest)
-
-    do_POST = do_GET
 
     def reply(self, status: int, *fields: tuple[str, str], body: bytes = b"") -> None:
         self.send_response(status)

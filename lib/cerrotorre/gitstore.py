@@ -35,7 +35,13 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     if to["name"] not in (None, name) or to["version"] not in (None, version):
         asked = f"{to['name']}:{to['version'] or version}"
         raise Fail("usage", f"the destination names {asked}, and the bundle is {name}:{version}", Bundle=record["bundle"])
-    said: dict[str, Any] = {"destination": f"{to['shown']}#{name}:{version}", "image": None, "bundle": None, "moved": 0, "there": 0}
+    said: dict[str, Any] = {
+        "destination": f"{to['shown']}#{name}:{version}",
+        "image": None,
+        "bundle": None,
+        "moved": 0,
+        "there": 0,
+    }
     attestations = b"".join(line + b"\n" for _, line, _ in recorded.attestations(record))
     members = dict(zip(manifest.TRUST_MEMBERS, (record["canonical"].encode(), derived[0][1], attestations), strict=True))
     origin.find(parsed)
@@ -51,7 +57,7 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
 
 
 def _wrong(record: Record, transfers: Any) -> list[Finding]:
-    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hash")
+    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hashing")
     wrong = sinks.hash_file(record, transfer.add)
     transfer.end("differs" if wrong else "hashed")
     return wrong
