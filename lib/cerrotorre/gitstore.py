@@ -44,10 +44,10 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     }
     attestations = b"".join(line + b"\n" for _, line, _ in recorded.attestations(record))
     members = dict(zip(manifest.TRUST_MEMBERS, (record["canonical"].encode(), derived[0][1], attestations), strict=True))
-    origin.find(parsed)
+    places = origin.content(parsed)
     if wrong := _wrong(record, transfers):
         return {"findings": wrong}
-    origin.must_have(parsed)
+    origin.must_have(places)
     with Git(to["url"], to["shown"]) as git:
         committed = _commit(git, f"{name}/{version}", members, bool(options.get("force")))
     with Git(to["url"], to["shown"]) as git:
@@ -89,7 +89,7 @@ def _commit(git: Git, path: str, members: dict[str, bytes], force: bool) -> bool
         if status == 0:
             return True
         if not _FASTER.search(words + out.decode("utf-8", "replace")) and _newest(git)[1] == tip:
-            raise git.failed(words)
+            raise git.failed("push", words)
     raise Fail("network", f"{git.shown} changed {ATTEMPTS} times while this was pushed", Repository=git.shown, Git=words)
 
 
@@ -241,9 +241,9 @@ def open_record(record: Record, to: dict[str, Any], directory: str | None = None
             raise Fail("not-a-bundle", f"{path} has no {member}", Repository=to["shown"], Member=member)
     texts, summary, attestations = (held[member] for member in manifest.TRUST_MEMBERS)
     trustmembers.fill(record, texts, summary, attestations, directory)
+    record["derived"] = []
     record["expected"] = f"{name}:{version}"
-    place = origin.url(record["manifest"])
-    record["content"] = [{**entry, "at": {"url": place, "offset": 0}} for entry in record["manifest"]["content"]]
+    record["content"] = origin.content(record["manifest"])
     record["passed"]["structure"] = True
 
 
