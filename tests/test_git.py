@@ -443,12 +443,19 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        self.answer()
+
+    do_POST = do_GET
+
+    def answer(self) -> None:
         self.server.seen.append((self.command, self.path))
         wanted = "Basic " + base64.b64encode(b"bob:hunter2").decode()
         if self.server.closed and self.headers.get("Authorization") != wanted:
-            return self.reply(401, ("WWW-Authenticate", 'Basic realm="x"'))
+            self.reply(401, ("WWW-Authenticate", 'Basic realm="x"'))
+            return
         if self.server.leads:
-            return self.reply(302, ("Location", self.server.leads + self.path))
+            self.reply(302, ("Location", self.server.leads + self.path))
+            return
         path, _, query = self.path.partition("?")
         env = os.environ | {
             "GIT_PROJECT_ROOT": str(self.server.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
@@ -460,8 +467,6 @@ class Handler(BaseHTTPRequestHandler):
         head, _, rest = made.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         self.reply(int(fields.pop("Status", "200").split()[0]), *fields.items(), body=rest)
-
-    do_POST = do_GET
 
     def reply(self, status: int, *fields: tuple[str, str], body: bytes = b"") -> None:
         self.send_response(status)

@@ -178,7 +178,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "no-bundle": (12, "", "no bundle is attached to the image", "The registry has the image and lists no bundle for it.", "ct fetch --create REF -o NEW.ctp", "ct pack REF -o NEW.ctp"),
     "bundle-ambiguous": (10, "", "more than one bundle of the image may be meant", "Exactly one must pass, and one that cannot be judged might.", "ct fetch --bundle DIGEST REF -o NEW.ctp"),
     "bundle-manifest": (10, "structure", "what is attached to the image as a bundle is not one", "A bundle's manifest in a registry names the image as its subject and has three layers: manifest.toml, summary.json and attestations.jsonl of a bundle of that very image."),
-    "blob-unreachable": (12, "", "a blob of the bundle cannot be had", "The place that has the bundle keeps no blobs, and where the image came from does not give this one."),
+    "blob-unreachable": (12, "", "a blob of the bundle cannot be had", "The manifest names it, and it is not in the registry where it should lie. Of a bundle in git that is where the image came from."),
     "not-arrived": (12, "", "what was sent is not there as it was sent", "The push went through, and reading it back did not find it. It was not called done."),
     "setting-doubtful": (0, "", "a setting is likely not meant as it is", "It is valid, and what it names is not there, or it allows more than is likely meant.", "ct config show"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),

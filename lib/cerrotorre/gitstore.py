@@ -35,13 +35,19 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     if to["name"] not in (None, name) or to["version"] not in (None, version):
         asked = f"{to['name']}:{to['version'] or version}"
         raise Fail("usage", f"the destination names {asked}, and the bundle is {name}:{version}", Bundle=record["bundle"])
-    said: dict[str, Any] = {"destination": f"{to['shown']}#{name}:{version}", "image": None, "bundle": None, "moved": 0, "there": 0}
+    said: dict[str, Any] = {
+        "destination": f"{to['shown']}#{name}:{version}",
+        "image": None,
+        "bundle": None,
+        "moved": 0,
+        "there": 0,
+    }
     attestations = b"".join(line + b"\n" for _, line, _ in recorded.attestations(record))
     members = dict(zip(manifest.TRUST_MEMBERS, (record["canonical"].encode(), derived[0][1], attestations), strict=True))
-    origin.find(parsed)
+    places = origin.content(parsed)
     if wrong := _wrong(record, transfers):
         return {"findings": wrong}
-    origin.must_have(parsed)
+    origin.must_have(places)
     with Git(to["url"], to["shown"]) as git:
         committed = _commit(git, f"{name}/{version}", members, bool(options.get("force")))
     with Git(to["url"], to["shown"]) as git:
@@ -51,7 +57,7 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
 
 
 def _wrong(record: Record, transfers: Any) -> list[Finding]:
-    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hash")
+    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hashing")
     wrong = sinks.hash_file(record, transfer.add)
     transfer.end("differs" if wrong else "hashed")
     return wrong
@@ -83,7 +89,7 @@ def _commit(git: Git, path: str, members: dict[str, bytes], force: bool) -> bool
         if status == 0:
             return True
         if not _FASTER.search(words + out.decode("utf-8", "replace")) and _newest(git)[1] == tip:
-            raise git.failed(words)
+            raise git.failed("push", words)
     raise Fail("network", f"{git.shown} changed {ATTEMPTS} times while this was pushed", Repository=git.shown, Git=words)
 
 
@@ -235,9 +241,9 @@ def open_record(record: Record, to: dict[str, Any], directory: str | None = None
             raise Fail("not-a-bundle", f"{path} has no {member}", Repository=to["shown"], Member=member)
     texts, summary, attestations = (held[member] for member in manifest.TRUST_MEMBERS)
     trustmembers.fill(record, texts, summary, attestations, directory)
+    record["derived"] = []
     record["expected"] = f"{name}:{version}"
-    place = origin.url(record["manifest"])
-    record["content"] = [{**entry, "at": {"url": place, "offset": 0}} for entry in record["manifest"]["content"]]
+    record["content"] = origin.content(record["manifest"])
     record["passed"]["structure"] = True
 
 
