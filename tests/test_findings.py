@@ -191,6 +191,14 @@ def _attached(world, status):
         return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
 
 
+def _lost(world):
+    """Push to a registry that says it took the tag, and did not."""
+    with registries.Fake() as server:
+        server.answers[".*/manifests/1"] = lambda handler: handler.command == "PUT" and handler.reply(201) is None
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "push", "a.ctp", f"{server.host}/a/app:1", env=env)
+
+
 def _log(world, old, new, *names):
     """An audit log whose one decision is edited; `head` is left out if it is named."""
     where = world.directory / f"log{len(old)}{len(names)}"
@@ -228,6 +236,12 @@ fixture("audit-head", lambda w: w.run("ct", "audit", "--json", "--head", f"sha25
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
 fixture("record-malformed", lambda w: w.run("ct-check", data=b"[]\n"))
 fixture("record-inconsistent", lambda w: w.run("ct-check", data=record.forge("manifest", w.opened())))
+fixture(
+    "destination-exists",
+    lambda w: w.run("ct", "push", "a.ctp", w.write("b.ctp", "theirs")),
+    "Not pushed: something else is there",
+)
+fixture("not-arrived", _lost, "Not pushed: what was sent is not there as it was sent")
 
 # -- structure ---------------------------------------------------------------------------------------------------------------
 

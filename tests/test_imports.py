@@ -31,16 +31,14 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "failures", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "owned", "packing",
-        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushing", "recorded", "rederive", "registry", "session", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "urls", "vouch",
-    },
-    # what people read
-    {
-        "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
-        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
-        "report", "written",
+        "alone", "attached", "attachedbundle", "attest", "audit", "auditkeep", "auditread", "bearer", "built", "bundle", "bundlemanifest", "catalogue", "chosen", "config",
+        "configedit", "configshow", "content", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles", "doctorclock", "doctorcrypto",
+        "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "external", "failures", "fetched",
+        "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch", "keyreport", "keyrewrap", "keyrotate",
+        "keystore", "layout", "liboqs", "mirrors", "newfile", "ociarchive", "origin", "owned", "packing", "palette", "passphrase", "places", "policyadd", "policyask",
+        "policycommand", "policyedit", "policyfile", "policyreport", "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive",
+        "referrers", "referrertag", "registry", "remote", "report", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch",
+        "written",
     },
     {"stream"},
 )  # fmt: skip

@@ -80,6 +80,11 @@ class Repository(Pushing):
         answer = self._ask(self._url(f"manifests/{tag}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (400, 404, 405, 501), "HEAD")
         return None if answer["status"] == 404 else self.manifest(tag)
 
+    def has(self, reference: str) -> bool:
+        """Whether a tag or a digest names a manifest, by HEAD."""
+        answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (404,), "HEAD")
+        return bool(answer["status"] == 200)
+
     def blob(self, digest: str, limit: int) -> bytes | None:
         """A blob of at most so many bytes, None if the registry does not have it."""
         return self._document(self._ask(self._url(f"blobs/{digest}"), "*/*", limit), digest)

@@ -128,7 +128,13 @@ class Pushing(Pulling):
         """
         url = self._url(f"manifests/{reference}")
         more = {"Content-Type": media_type, **(headers or {})}
-        answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 412), "PUT", data, more)
+        for attempt in range(self._transport.tries):
+            answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 400, 412), "PUT", data, more)
+            # docker-registry says so, of a digest that is right, while another push writes the same name.
+            if (answer["status"], answer["code"]) != (400, "DIGEST_INVALID") or not self._transport.rest(attempt):
+                break
+        if answer["status"] == 400:
+            raise self._refusal(answer, url)
         if answer["status"] == 412:
             raise Conflict("network", f"{self.host}: {self.path}:{reference} was changed meanwhile", Registry=self.host)
         found: dict[str, str] = answer["headers"]
