@@ -25,7 +25,7 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
         "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures", "signers",
         "statement", "suites",
     },
@@ -35,10 +35,11 @@ LAYERS = (
         "configedit", "configshow", "content", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles", "doctorclock", "doctorcrypto",
         "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "external", "fetched",
         "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch", "keyreport", "keyrewrap", "keyrotate",
-        "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "palette", "passphrase", "places", "policyadd", "policyask",
+        "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
+        "ociarchive", "origin", "owned", "packing", "palette", "passphrase", "places", "policyadd", "policyask",
         "policycommand", "policyedit", "policyfile", "policyreport", "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive",
-        "referrers", "referrertag", "registry", "remote", "report", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch",
-        "written",
+        "referrers", "referrertag", "registry", "remote", "report", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers",
+        "urls", "vouch", "written",
     },
     {"stream"},
 )  # fmt: skip
