@@ -222,7 +222,7 @@ fixture("not-a-file", lambda w: w.run("ct", "verify", "--json", "."))
 fixture(
     "network",
     lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
-    "Not packed: a registry cannot be reached or refuses",
+    "Not packed: a registry or store cannot be reached or refuses",
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)

@@ -38,7 +38,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "file-unwritable": (11, "", "a file cannot be written", "The operating system refused, or the disk is full. No partial file was left."),
     "file-changed": (11, "", "a file changed while it was read", "Its identity (device, inode, size, times) is not what it was when reading began, so nothing that was learnt of it holds."),
     "not-a-file": (11, "", "not a regular file", "Only regular files and pipes are read, and only regular files are replaced; a directory, device or socket is refused."),
-    "network": (12, "", "a registry cannot be reached or refuses", "The registry did not give the image. Its own words are above."),
+    "network": (12, "", "a registry or store cannot be reached or refuses", "It did not give what was asked for, or did not take what was sent. Its own words are above."),
     "image-unavailable": (11, "", "the image could not be had from there", "skopeo, which reads Docker archives, Docker daemons and container storages, did not give the image. Its own words are above."),
     "attachments-unknown": (12, "", "a registry does not say what is attached to the image", "Signed statements that are attached to an image in its registry may be what its users judge it by. An error is not taken for their absence.", "ct pack … --no-attached"),
     "decision-unkept": (11, "", "the decision cannot be kept", "It was to be kept in an audit log, and a decision that nothing will show is not told as a good one."),
