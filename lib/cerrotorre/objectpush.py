@@ -147,7 +147,9 @@ class Push:
             self._remove(store, beside)
             raise
         if not self._remove(store, beside):
-            raise Fail("network", f"{self.url} is there, and {beside!r}, which it was copied from, cannot be removed", Left=beside)
+            raise Fail(
+                "network", f"{self.url} is there, and {beside!r}, which it was copied from, cannot be removed", Left=beside
+            )
         # The copy has a tag of its own.
         return {**made, "e_tag": None}
 

@@ -34,7 +34,12 @@ CODES = frozenset(
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"status code: ([1-5][0-9][0-9])")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Body|Decode|Interrupted)")
-_WORDS = {"Connect": "no connection", "Timeout": "no answer in time", "Request": "the connection broke", "Interrupted": "the connection broke"}
+_WORDS = {
+    "Connect": "no connection",
+    "Timeout": "no answer in time",
+    "Request": "the connection broke",
+    "Interrupted": "the connection broke",
+}
 
 _stores: dict[tuple[str, str, int], Any] = {}
 _lock = allocate_lock()
@@ -67,12 +72,19 @@ def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any
     try:
         from obstore import store
     except ImportError:
-        fail = Fail("tool-missing", "obstore, the Python package that talks to object stores, is not installed", Package="obstore")
+        fail = Fail(
+            "tool-missing", "obstore, the Python package that talks to object stores, is not installed", Package="obstore"
+        )
         raise fail.proposing("python3 -m pip install obstore", "man ct-install") from None
     from datetime import timedelta
 
     # Said either way, since the environment may say otherwise: it does not choose to go without TLS.
-    client: dict[str, Any] = {"allow_http": False, "allow_invalid_certificates": False, "timeout": f"{seconds}s", "connect_timeout": "20s"}
+    client: dict[str, Any] = {
+        "allow_http": False,
+        "allow_invalid_certificates": False,
+        "timeout": f"{seconds}s",
+        "connect_timeout": "20s",
+    }
     given: dict[str, Any] = {"retry_config": {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=5 * seconds)}}
     try:
         if scheme == "s3":
@@ -150,7 +162,9 @@ def failed(url: str, error: BaseException) -> Fail:
         words = f"the store refuses what these credentials ask for{said}"
         return Fail("network", f"{url}: {words}", Place=place).proposing("man ct-places")
     if "169.254.169.254" in text or "metadata.google.internal" in text or "MissingAccount" in text:
-        return Fail("network", f"{url}: there are no credentials, and this host has none of its own", Place=place).proposing("man ct-places")
+        return Fail("network", f"{url}: there are no credentials, and this host has none of its own", Place=place).proposing(
+            "man ct-places"
+        )
     if isinstance(error, FileNotFoundError):
         return Fail("network", f"{url}: it is not there{said}", Place=place)
     if "builder error" in text:
@@ -159,7 +173,13 @@ def failed(url: str, error: BaseException) -> Fail:
         return Fail("network", f"{url}: the bucket is in another region", Place=place).proposing("AWS_REGION=REGION ct …")
     if "certificate" in text.lower():
         return Fail("network", f"{url}: its certificate is not believed", Place=place)
-    words = f"the store fails{said}" if said else _WORDS.get(kind[1], "the connection broke") if kind else "no answer that is understood"
+    words = (
+        f"the store fails{said}"
+        if said
+        else _WORDS.get(kind[1], "the connection broke")
+        if kind
+        else "no answer that is understood"
+    )
     return Fail("network", f"{url}: {words}", Place=place)
 
 
