@@ -132,6 +132,21 @@ def test_a_directory(place, kind):
     place.fetch(f"./mirror/{kind}.ctp", "got.ctp", like=f"{kind}.ctp")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_git(place, kind):
+    """The blobs stay in the registry that the image was packed from."""
+    repository = f"git+file://{place.directory}/bundles.git"
+    subprocess.run([program("git"), "init", "-q", "--bare", place.directory / "bundles.git"], check=True)
+    with Fake() as fake:
+        place.push(f"{kind}.ctp", f"{fake.host}/team/{kind}:1.0")
+        wanted = ["--platform", "all"] if kind == "multi" else []
+        place.ok("pack", "-q", "--no-attached", *wanted, f"{fake.host}/team/{kind}:1.0", "-o", "packed.ctp")
+        place.push("packed.ctp", repository)
+        place.fetch(f"{repository}#{kind}:1.0", "got.ctp", like="packed.ctp")
+        fake.kept[f"team/{kind}"].blobs.clear()
+        place.no_fetch(f"{repository}#{kind}:1.0", "none.ctp", status=NETWORK)
+
+
 def test_tls_and_passwords(place, pki, guarded, pushed):
     """Through a proxy that notes what it is told; and while it runs nobody sees the password in a process."""
     with Proxy(guarded, tls=pki[1], ca=pki[0]) as proxy:
