@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from cerrotorre import bearer, credentials, transport
+from cerrotorre import bearer, credentials, pools, transport
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail
 from registries import INDEX, Fake, certificates, digest
@@ -49,7 +49,7 @@ def repository(server, home, realms=(), insecure=(), auth=None, **env):
         (home / "auth.json").write_text(json.dumps({"auths": {server.host: auth}}))
         env["REGISTRY_AUTH_FILE"] = str(home / "auth.json")
     env = {"HOME": str(home), **env}
-    return Repository(server.host, server.name, list(insecure), list(realms), env, transport.Transport(env, 2, 3))
+    return Repository(server.host, server.name, list(insecure), list(realms), env, transport.Transport(env, 2, 3, pause=0.01))
 
 
 def refused(act, *words):
@@ -383,8 +383,8 @@ def test_nobody_there(tmp_path):
 )
 def test_which_proxy(host, no_proxy, used):
     env = {"HTTPS_PROXY": "proxy.example:3128", "no_proxy": no_proxy}
-    assert transport.proxy_for("https", host, env) == ("http://proxy.example:3128" if used else None)
-    assert transport.proxy_for("http", host, env) is None
+    assert pools.proxy_for("https", host, env) == ("http://proxy.example:3128" if used else None)
+    assert pools.proxy_for("http", host, env) is None
 
 
 def test_a_proxy_is_asked_and_its_password_not_told():

@@ -456,7 +456,14 @@ def test_programs_that_are_missing(place: Place) -> None:
     empty.mkdir(mode=0o755)
     made = run(BIN / "ct-doctor", "--quick", "--json", env=place.env | {"PATH": str(empty)})
     said = {one["check"]: one for one in map(json.loads, made.stdout.splitlines())}
-    for name in ("programs.skopeo", "programs.gpg", "programs.runtime", "programs.credentials", "installation.man"):
+    for name in (
+        "programs.skopeo",
+        "programs.gpg",
+        "programs.git",
+        "programs.runtime",
+        "programs.credentials",
+        "installation.man",
+    ):
         assert said[name]["status"] == "warn", said[name]
     assert "from a registry" in said["programs.skopeo"]["details"][0]["said"]
     assert said["programs.path"]["status"] == "pass"
@@ -860,4 +867,4 @@ def test_which_registries(place: Place) -> None:
     ],
 )
 def test_dates(text: str, seconds: int | None) -> None:
-    assert doctorregistries.http_date(text) == seconds
+    assert times.http_date(text) == seconds

@@ -94,8 +94,9 @@ def test_connections_are_kept_and_their_watch_ends():
         assert threading.active_count() <= before + 2
         fake.answers["/closed"] = lambda handler: handler.reply(200, b"{}", Connection="close")
         made.send(f"http://{fake.host}/closed", {}, 100)
-        held = next(iter(made._pools.values())).connection_from_url(f"http://{fake.host}/").ConnectionCls.held
-        assert not held
+        manager = next(iter(made._pools.values()))[0]
+        kept = manager.connection_from_url(f"http://{fake.host}/").pool.queue
+        assert not any(connection.guard for connection in kept if connection)
 
 
 def test_a_link_header_is_bounded_and_read_in_one_pass():

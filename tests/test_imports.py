@@ -25,22 +25,24 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
         "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures", "signers",
         "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials", "deadline", "distribution",
-        "external", "host", "images", "interrupt", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "newfile", "ociarchive", "owned", "packing",
-        "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "recorded", "rederive", "registry", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "vouch",
+        "alone", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials",
+        "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects",
+        "objectstore", "ociarchive", "origin", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
+        "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "registry", "remote", "session", "signing", "sinks", "skopeo",
+        "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
     {
-        "audit", "catalogue", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms",
-        "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "keycommands", "keyreport", "palette", "policycommand", "policyreport", "progress",
-        "report", "written",
+        "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall",
+        "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport",
+        "palette", "policycommand", "policyreport", "progress", "pushed", "report", "transfers", "written",
     },
     {"stream"},
 )  # fmt: skip
@@ -56,6 +58,7 @@ HEAVY = {
     "tqdm",
     "tomlkit",
     "urllib3",
+    "obstore",
     "cryptography",
     "ctypes",
     "datetime",

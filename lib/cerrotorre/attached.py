@@ -6,8 +6,8 @@ and what is taken does not depend on the order in which it was found.
 
 import os
 
-from cerrotorre import canon, config, content, foreign, keystore, oci, reference
-from cerrotorre.digest import is_digest, sha256
+from cerrotorre import bundlemanifest, canon, config, content, foreign, keystore, oci, reference, referrers
+from cerrotorre.digest import sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, finding
 from cerrotorre.manifest import fits_inline
@@ -108,19 +108,27 @@ class _Found:
             self._beside(digest, index)
 
     def _referrers(self, subject: str) -> None:
-        answer = self._repository.referrers(subject, MAX_ATTACHED)
-        entries, whole = (self._listed(subject), True) if answer is None else answer
-        named: dict[str, Any] = {}
-        if len(entries) > MAX_ATTACHED or not whole:
-            raise _too_many(f"more than {MAX_ATTACHED} things are attached to {subject}")
-        for entry in entries:
-            digest = entry.get("digest") if isinstance(entry, dict) else None
-            if is_digest(digest):
-                named[str(digest)] = entry
-            else:
-                self.leave(str(digest)[:100], "", subject, "its digest is not lowercase sha256")
-        for digest in sorted(named):
-            self._referrer(named[digest], subject)
+        try:
+            entries = referrers.by_api(self._repository, subject, MAX_ATTACHED)
+            if entries is None:
+                entries = self._by_tag(subject)
+        except referrers.TooMany:
+            raise _too_many(f"more than {MAX_ATTACHED} things are attached to {subject}") from None
+        named, others = referrers.by_digest(entries)
+        for digest in others:
+            self.leave(str(digest)[:100], "", subject, "its digest is not lowercase sha256")
+        for entry in named.values():
+            self._referrer(entry, subject)
+
+    def _by_tag(self, subject: str) -> list[Any]:
+        tag = referrers.tag_of(subject)
+        try:
+            return referrers.by_tag(self._repository, subject, MAX_ATTACHED)
+        except TooLarge:
+            self.leave(tag, "", subject, f"its manifest is over {oci.MAX_DOCUMENT} bytes")
+        except referrers.NoIndex as error:
+            self.leave(sha256(error.data), "", subject, str(error))
+        return []
 
     def _tagged(self, tag: str, subject: str) -> bytes | None:
         try:
@@ -128,21 +136,6 @@ class _Found:
         except TooLarge:
             self.leave(tag, "", subject, f"its manifest is over {oci.MAX_DOCUMENT} bytes")
             return None
-
-    def _listed(self, subject: str) -> list[Any]:
-        """What the referrers tag lists, where there is no API that would."""
-        tag = subject.replace(":", "-")
-        data = self._tagged(tag, subject)
-        if data is None:
-            return []
-        try:
-            entries = oci.document(data, tag).get("manifests")
-        except Fail:
-            entries = None
-        if isinstance(entries, list):
-            return entries
-        self.leave(sha256(data), "", subject, f"the tag {tag} is no index")
-        return []
 
     def _referrer(self, entry: Any, subject: str) -> None:
         """One attached manifest that a list names."""
@@ -180,11 +173,13 @@ class _Found:
         except Fail as fail:
             self.leave(digest, kind, subject, str(fail)[:200])
             return
-        named = doc.get("subject")
-        if (strict or named is not None) and not (isinstance(named, dict) and named.get("digest") == subject):
+        if (strict or doc.get("subject") is not None) and not oci.refers_to(doc, subject):
             self.leave(digest, kind, subject, "it does not name this as its subject")
             return
         self._done.add(digest)
+        if doc.get("artifactType") == bundlemanifest.TYPE:
+            self.leave(digest, kind, subject, "a bundle of this image: ct fetch gets it whole")
+            return
         layers = [layer for layer in doc["layers"] if layer["mediaType"] != EMPTY]
         if not layers:
             self.leave(digest, kind, subject, "it holds nothing")

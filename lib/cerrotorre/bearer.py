@@ -1,16 +1,18 @@
 """How a registry asks for credentials, and what it may ask for (RFC 9110 §11; distribution's token specification)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cerrotorre import b64, jsonic
 from cerrotorre.credentials import TOKEN, Credentials
 from cerrotorre.errors import Fail
 from cerrotorre.reference import DOCKER, split_port
-from cerrotorre.transport import Transport, split
+from cerrotorre.transport import Transport
 from cerrotorre.typed import Any
+from cerrotorre.urls import split, with_query
 
 MAX_ANSWER = 128 << 10
+MAX_SECONDS = 1 << 31
 DOCKER_REALM = "auth.docker.io"
 
 _PARAMETER = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
@@ -55,45 +57,61 @@ def check_realm(realm: str, host: str, realms: list[str]) -> None:
 
 
 def token(
-    transport: Transport, said: Mapping[str, str], host: str, path: str, realms: list[str], credentials: Credentials | None
+    transport: Transport,
+    said: Mapping[str, str],
+    host: str,
+    path: str,
+    realms: list[str],
+    credentials: Credentials | None,
+    scopes: Sequence[str] = (),
 ) -> str:
-    """A token to pull from host/path, of the realm that the registry named. Raises Fail network."""
+    """A token of the realm that the registry named: for these scopes, else to pull from host/path. Raises Fail network."""
+    return granted(transport, said, host, realms, credentials, scopes or [f"repository:{path}:pull"])[0]
+
+
+def granted(
+    transport: Transport,
+    said: Mapping[str, str],
+    host: str,
+    realms: list[str],
+    credentials: Credentials | None,
+    scopes: Sequence[str],
+) -> tuple[str, float | None]:
+    """(a token for these scopes, the seconds for which it is good, if that was said). Raises Fail network."""
     realm = said.get("realm", "")
     check_realm(realm, host, realms)
     # What is asked for is ours to say, not the challenge's.
-    asked = {"service": said.get("service", ""), "scope": f"repository:{path}:pull"}
+    service = said.get("service", "")
     headers: dict[str, str] = {}
     form = None
     if credentials and "identity" in credentials:
-        form = {"grant_type": "refresh_token", "client_id": "cerro-torre", "refresh_token": credentials["identity"], **asked}
+        form = {"grant_type": "refresh_token", "client_id": "cerro-torre", "refresh_token": credentials["identity"]}
+        form |= {"service": service, "scope": " ".join(scopes)}
         url = realm
     else:
         if credentials:
             headers["Authorization"] = basic(credentials)
-        url = f"{realm}{'&' if '?' in realm else '?'}" + "&".join(f"{name}={_quoted(value)}" for name, value in asked.items())
+        url = with_query(realm, service=service)
+        for scope in scopes:
+            url = with_query(url, scope=scope)
     # A redirect of this would carry the credentials along, so none is followed.
     answer = transport.send(url, headers, MAX_ANSWER, form=form)
     where = split(realm)[1]
     if answer["status"] != 200:
         whose = "these credentials" if credentials else "a token without credentials"
-        raise Fail("network", f"{where} refuses {whose} ({answer['status']})", Registry=host, Realm=where)
+        fail = Fail("network", f"{where} refuses {whose} ({answer['status']})", Registry=host, Realm=where)
+        raise fail.proposing(f"skopeo login {host}") if answer["status"] in (400, 401, 403) else fail
     return _read(answer["body"], host, where)
 
 
-def _read(body: bytes, host: str, where: str) -> str:
+def _read(body: bytes, host: str, where: str) -> tuple[str, float | None]:
+    seconds = None
     try:
         value: Any = jsonic.parse(body, MAX_ANSWER)
+        seconds = value.get("expires_in") if isinstance(value, dict) else None
         found = value.get("token") or value.get("access_token") if isinstance(value, dict) else None
     except jsonic.Malformed:
         found = None
     if not isinstance(found, str) or not TOKEN.fullmatch(found):
         raise Fail("network", f"{where} gave no token", Registry=host, Realm=where)
-    return found
-
-
-def _quoted(text: str) -> str:
-    """Percent-encoded for a query (RFC 3986 §2.3)."""
-    return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
-
-
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    return found, float(seconds) if type(seconds) is int and 0 < seconds < MAX_SECONDS else None

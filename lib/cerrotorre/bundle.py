@@ -6,15 +6,11 @@ From a file everything but the blobs' bytes is read here; from a pipe only the t
 import os
 from collections.abc import Iterator
 
-from cerrotorre import canonread, dsse, manifest, tarball
+from cerrotorre import manifest, tarball, trustmembers
 from cerrotorre.content import CHUNK, Entry, identity, open_file, read_exactly, read_up_to
-from cerrotorre.digest import sha256
-from cerrotorre.errors import Fail, finding
+from cerrotorre.errors import Fail
 from cerrotorre.records import Record
-from cerrotorre.typed import Any
 
-# A record's line is at most 16 MiB, and the envelopes of a piped bundle must fit in it escaped.
-PIPE_ALL = 6 << 20
 HEAD = 32 << 10
 
 
@@ -186,51 +182,18 @@ def open_trust(record: Record, reader: FileReader | PipeReader) -> list[tuple[st
     size = member(reader, "manifest.toml", limit=manifest.MAX_MANIFEST)
     canonical = reader.take(size)
     padded(reader, "manifest.toml", size)
-    parsed = canonread.read(canonical)
-    manifest.check(parsed)
-    digest = sha256(canonical)
-    (_, summary), *derived = manifest.derived(parsed, digest)
+    read = trustmembers.read_manifest(canonical)
     size = member(reader, "summary.json", limit=manifest.MAX_SUMMARY)
-    same = reader.take(size) == summary
+    summary = reader.take(size)
     padded(reader, "summary.json", size)
     size = member(reader, "attestations.jsonl", limit=manifest.MAX_ATTESTATIONS)
-    record["attestations"] = _attestations(reader, size)
-    padded(reader, "attestations.jsonl", size)
-    record |= {"canonical": canonical.decode(), "manifest": parsed, "manifest_digest": digest}
-    if not same:
-        record["findings"].append(derived_mismatch("summary.json", record))
-    return derived
-
-
-def derived_mismatch(name: str, record: Record) -> dict[str, Any]:
-    return finding("derived-mismatch", name, Bundle=record["bundle"], Member=name)
-
-
-def _attestations(reader: FileReader | PipeReader, size: int) -> list[Entry]:
-    """The lines of attestations.jsonl, each checked for its form: inline where small, by reference where not."""
     piped = isinstance(reader, PipeReader)
-    if piped and size > PIPE_ALL:
-        raise Fail("stream-too-large", f"attestations.jsonl is {size} bytes", Expected=f"at most {PIPE_ALL}", Actual=size)
+    if piped and size > trustmembers.INLINE_ALL:
+        raise trustmembers.too_large_inline(size)
     at = reader.at()
-    data = reader.take(size)
-    if not data:
-        return []
-    if not data.endswith(b"\n"):
-        raise Fail("attestations-malformed", "the last line has no LF")
-    lines = data[:-1].split(b"\n")
-    if len(lines) > manifest.MAX_LINES:
-        raise Fail("too-large", f"{len(lines)} attestation lines, more than {manifest.MAX_LINES}")
-    entries: list[Entry] = []
-    inline = 0
-    for number, line in enumerate(lines, 1):
-        kind, _ = dsse.parse_line(line, number)
-        if piped or (manifest.fits_inline(len(line), inline)):
-            entries.append({kind: line.decode()})
-            inline += len(line)
-        else:
-            entries.append({"at": dict(at), "size": len(line), "digest": sha256(line)})
-        at["offset"] += len(line) + 1
-    return entries
+    trustmembers.put_attestations(record, reader.take(size), None if piped else lambda: at)
+    padded(reader, "attestations.jsonl", size)
+    return trustmembers.put_manifest(record, canonical, read, summary)
 
 
 def walk(reader: FileReader | PipeReader, derived: list[tuple[str, bytes]], content: list[Entry]) -> Iterator[tuple[str, int]]:

@@ -1,23 +1,25 @@
-"""The read side of the OCI distribution specification, for small documents: manifests, blobs, referrers.
+"""A repository of a registry, as the OCI distribution specification has it: its documents and their names.
 
-Documents are bounded and, where named by digest, checked. Authorization goes to the registry alone, and over TLS alone.
+Documents are bounded and, where named by digest, checked. `pulling` has its blobs, `pushing` writes, `session` sends.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from cerrotorre import bearer, credentials, oci
+from cerrotorre import config, mirrors, oci
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.manifest import OCI_INDEX
-from cerrotorre.reference import DOCKER, match_registry
-from cerrotorre.transport import Answer, Transport, resolve, split
+from cerrotorre.pushing import Conflict, Pushing
+from cerrotorre.session import DOCKER_HOST
+from cerrotorre.transport import Answer, Transport
 from cerrotorre.typed import Any
+from cerrotorre.urls import resolve, split
 
-MAX_REDIRECTS = 5
+__all__ = ["DOCKER_HOST", "Conflict", "Repository"]
+
 MAX_PAGES = 64
 MAX_LINK = 8 << 10
-DOCKER_HOST = "registry-1.docker.io"
 MANIFEST_TYPES = ", ".join(sorted(oci.INDEXES | oci.MANIFESTS))
 # "404" is the specification's word for a registry without the referrers API; registries also say these.
 NO_SUCH_API = (400, 404, 405, 406, 501)
@@ -25,37 +27,63 @@ NO_SUCH_API = (400, 404, 405, 406, 501)
 _NEXT = re.compile(r'<([^<>]+)>\s*;[^,<]*\brel\s*=\s*(?:"next"|next\b)', re.I)
 
 
-class Repository:
-    """One repository of a registry, to read from. `insecure` and `realms` are those of [registries] in config.toml.
+class Repository(Pushing):
+    """One repository of a registry, for any number of threads.
 
     Every method raises Fail network for what is neither an answer nor the absence of what was asked for; TooLarge is one.
     """
 
-    def __init__(
-        self,
-        host: str,
-        path: str,
-        insecure: list[str],
-        realms: list[str],
-        env: Mapping[str, str] | None = None,
-        transport: Transport | None = None,
-    ) -> None:
-        self.host, self.path, self._insecure, self._realms, self._env = host, path, insecure, realms, env
-        self._transport = transport or Transport(env)
-        self._verified = not self._is_insecure(host)
-        self._host = DOCKER_HOST if host == DOCKER else host
-        self._base = f"https://{self._host}" if self._verified else ""
-        self._authorization = ""
+    _mirrors: Sequence[str] = ()
+
+    @classmethod
+    def named(cls, host: str, path: str, *, push: bool = False, transport: Transport | None = None) -> "Repository":
+        """The repository with the settings of config.toml. With `push` tokens allow writing, and no mirror is asked."""
+        settings = config.read().get("registries", {})
+        made = cls(host, path, settings.get("insecure", []), settings.get("realms", []), None, transport, push=push)
+        made._mirrors = [] if push else settings.get("mirrors", [])
+        return made
+
+    def resolve(self, reference: str) -> tuple[bytes, str]:
+        """(the manifest or index that a tag or digest names, the HOST/PATH that gave it: a mirror's, or this one's).
+
+        Raises Fail network; its detail begins with "no such image there" where the registry says so.
+        """
+        for host, path in mirrors.of(self._mirrors, self.host, self.path):
+            mirror = Repository(host, path, self._insecure, self._realms, self._env, self._transport)
+            try:
+                data = mirror.manifest(reference)
+            except Fail as fail:
+                if fail.finding["finding"] != "network":
+                    raise
+                data = None
+            if data is not None:
+                return data, f"{host}/{path}"
+        data = self.manifest(reference)
+        if data is None:
+            by = f"{'@' if ':' in reference else ':'}{reference}"
+            raise Fail("network", f"no such image there: {self.host}/{self.path}{by}", Registry=self.host)
+        return data, f"{self.host}/{self.path}"
 
     def manifest(self, reference: str) -> bytes | None:
         """The manifest or index that a tag or a digest names, None if there is none."""
+        found = self.described(reference)
+        return None if found is None else found[0]
+
+    def described(self, reference: str) -> tuple[bytes, dict[str, str]] | None:
+        """The same, with the headers of the answer in lower case: `etag` is what If-Match takes."""
         answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, oci.MAX_DOCUMENT)
-        return self._document(answer, reference)
+        data = self._document(answer, reference)
+        return None if data is None else (data, answer["headers"])
 
     def tagged(self, tag: str) -> bytes | None:
         """The manifest of a tag that probably is not there: asked for by HEAD first, since registries count and limit GETs."""
         answer = self._ask(self._url(f"manifests/{tag}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (400, 404, 405, 501), "HEAD")
         return None if answer["status"] == 404 else self.manifest(tag)
+
+    def has(self, reference: str) -> bool:
+        """Whether a tag or a digest names a manifest, by HEAD."""
+        answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, oci.MAX_DOCUMENT, (404,), "HEAD")
+        return bool(answer["status"] == 200)
 
     def blob(self, digest: str, limit: int) -> bytes | None:
         """A blob of at most so many bytes, None if the registry does not have it."""
@@ -109,76 +137,3 @@ class Repository:
                 "network", "the registry gave another document", Registry=self.host, Expected=reference, Actual=sha256(data)
             )
         return data
-
-    def _url(self, rest: str) -> str:
-        if not self._base:
-            self._base = self._insecure_base()
-        return f"{self._base}/v2/{self.path}/{rest}"
-
-    def _insecure_base(self) -> str:
-        """Of a host that is let be without TLS: TLS with any certificate if it has that, else none, as skopeo does."""
-        try:
-            self._transport.send(f"https://{self._host}/v2/", {}, oci.MAX_DOCUMENT, verified=False)
-        except Fail:
-            return f"http://{self._host}"
-        return f"https://{self._host}"
-
-    def _ask(self, url: str, accept: str, limit: int, absent: tuple[int, ...] = (404,), method: str = "GET") -> Answer:
-        """The answer: 200, or one of `absent`."""
-        answer = self._follow(url, accept, limit, method)
-        if answer["status"] == 401:
-            self._authorize(answer)
-            answer = self._follow(url, accept, limit, method)
-        if answer["status"] != 200 and answer["status"] not in absent:
-            said = f"{answer['status']} {answer['code']}".strip()
-            raise Fail(
-                "network", f"{self.host} refuses {url.partition('/v2/')[2].partition('?')[0]} ({said})", Registry=self.host
-            )
-        return answer
-
-    def _follow(self, url: str, accept: str, limit: int, method: str) -> Answer:
-        """Ask there, and where that leads: a few steps, never from TLS to none, and without Authorization to any other host."""
-        for _ in range(MAX_REDIRECTS + 1):
-            headers = {"Accept": accept}
-            home = split(url) == split(self._base)
-            if self._authorization and home:
-                headers["Authorization"] = self._authorization
-            answer = self._transport.send(url, headers, limit, method=method, verified=self._verified or not home)
-            if answer["status"] not in (301, 302, 303, 307, 308):
-                if answer["status"] == 401 and not home:
-                    raise Fail(
-                        "network", f"{self.host}: {split(url)[1]}, where it leads, wants credentials", Registry=self.host
-                    )
-                return answer
-            place = answer["headers"].get("location", "")
-            if not place:
-                raise Fail("network", f"{self.host} leads nowhere ({answer['status']})", Registry=self.host)
-            url, before = resolve(url, place), url
-            if split(url)[0] == "http" and (split(before)[0] == "https" or not self._is_insecure(split(url)[1])):
-                raise Fail("network", f"{self.host} leads to {split(url)[1]} without TLS", Registry=self.host)
-        raise Fail("network", f"{self.host} leads to another place more than {MAX_REDIRECTS} times", Registry=self.host)
-
-    def _is_insecure(self, host: str) -> bool:
-        return any(match_registry(pattern, f"{host}/{self.path}") for pattern in self._insecure)
-
-    def _authorize(self, answer: Answer) -> None:
-        """Get what the registry's challenge asks for."""
-        asked = bearer.challenges(answer["headers"].get("www-authenticate", ""))
-        if not {"bearer", "basic"} & asked.keys():
-            raise Fail("network", f"{self.host} wants credentials of a kind that is not known", Registry=self.host)
-        if not self._verified:
-            raise Fail(
-                "network",
-                f"{self.host} wants credentials, and is one of [registries] insecure: none are sent without TLS",
-                Registry=self.host,
-            )
-        held = credentials.find(self.host, self.path, self._env)
-        if held and "bearer" in held:
-            self._authorization = f"Bearer {held['bearer']}"
-        elif "bearer" in asked:
-            got = bearer.token(self._transport, asked["bearer"], self.host, self.path, self._realms, held)
-            self._authorization = f"Bearer {got}"
-        elif held and "user" in held:
-            self._authorization = bearer.basic(held)
-        else:
-            raise Fail("network", f"{self.host} wants credentials, and none are stored for {self.path}", Registry=self.host)

@@ -59,6 +59,7 @@ CHECKS = (
     Check("programs.path", "yes", doctorprograms.path, "PATH leads to programs that nobody else chooses"),
     Check("programs.skopeo", "yes", doctorprograms.skopeo, "skopeo is installed, which fetches images from registries"),
     Check("programs.gpg", "yes", doctorprograms.gpg, "gpg is installed, which checks OpenPGP signatures on keys"),
+    Check("programs.git", "yes", doctorprograms.git, "git is installed, which moves bundles to and from git repositories"),
     Check("programs.runtime", "yes", doctorprograms.runtime, "the runtime that the settings name is installed"),
     Check("programs.credentials", "yes", doctorprograms.helpers, "the credential helpers that container tools name are installed"),
     Check("settings.home", "yes", doctorsettings.home, "it is known where configuration and data lie"),

@@ -77,6 +77,10 @@ def gpg(setup: Setup, say: Diagnosis) -> str:
     return _program("gpg", setup, say, "without it ct key import --gpg-signature cannot be used")
 
 
+def git(setup: Setup, say: Diagnosis) -> str:
+    return _program("git", setup, say, "without it ct push and ct fetch know no git repositories")
+
+
 def runtime(setup: Setup, say: Diagnosis) -> str:
     name = setup.setting("defaults", "runtime")
     return "none is configured" if name is None else _program(name, setup, say, "[defaults] runtime names it")

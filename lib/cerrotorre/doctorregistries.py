@@ -25,9 +25,6 @@ MOST = 32
 NOWHERE = "cerro-torre/doctor"
 NOTHING = "sha256:" + "0" * 64
 
-_DATE = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d:\d\d:\d\d) GMT", re.ASCII)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 
 def answer(setup: Setup, say: Diagnosis) -> str:
     """Ask every registry that is named: by the settings, by the policy, or by stored credentials."""
@@ -199,18 +196,7 @@ class Heard:
             return "how attachments are listed cannot be told"
 
     def _compare_clock(self, setup: Setup, got: Answer) -> None:
-        seconds = http_date(got["headers"].get("date", ""))
+        seconds = times.http_date(got["headers"].get("date", ""))
         if seconds is not None and abs(seconds - setup.now) > SKEW:
             ahead = "ahead of" if seconds > setup.now else "behind"
             self._remark(False, f"the clock of {self.host} is {abs(seconds - setup.now)} s {ahead} this one's", "timedatectl")
-
-
-def http_date(text: str) -> int | None:
-    """Seconds since 1970 of a Date header (RFC 9110 §5.6.7, IMF-fixdate), None for anything else."""
-    match = _DATE.fullmatch(text)
-    if not match or match[2] not in _MONTHS:
-        return None
-    try:
-        return times.epoch(f"{match[3]}-{_MONTHS.index(match[2]) + 1:02d}-{match[1]}T{match[4]}Z")
-    except ValueError:
-        return None

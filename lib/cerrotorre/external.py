@@ -3,9 +3,7 @@
 The bytes to sign go to its standard input, the raw signature comes from its standard output, once for each component of the key.
 """
 
-import contextlib
 import os
-import signal
 import subprocess
 
 from cerrotorre import interrupt, keystore, suites
@@ -80,29 +78,8 @@ def _ask(command: str, environment: dict[str, str], message: bytes) -> tuple[byt
             data = output.read(LIMIT + 1)
             if len(data) <= LIMIT:
                 return data, child.wait()
-            _end(child)
+            interrupt.end(child, GRACE)
             return data, 0
         except BaseException:
-            _end(child)
+            interrupt.end(child, GRACE)
             raise
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """End the command, and what it runs: a shell that is ended leaves behind what it waits for."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for process in _family(child.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
-            return
-
-
-def _family(process: int) -> list[int]:
-    """A process and those below it."""
-    try:
-        with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as file:
-            below = file.read().split()
-    except OSError:
-        below = []
-    return [process, *(one for child in below for one in _family(int(child)))]

@@ -6,6 +6,11 @@ import signal
 from _thread import get_ident, start_new_thread
 from collections.abc import Callable
 
+from cerrotorre.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
 
 def arm() -> None:
     """Let SIGTERM and SIGHUP end the tool as SIGINT does, so that what it began is cleaned up; and so does the end of `ct`."""
@@ -62,3 +67,30 @@ def ending_with(parent: int) -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGTERM)
 
     return arm
+
+
+def end(child: "Popen[bytes]", grace: float) -> None:
+    """End a program, and what it runs, in so many seconds or by force: a shell that is ended leaves behind what it waits for."""
+    from subprocess import TimeoutExpired
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in _family(child.pid):
+            try:
+                os.kill(process, number)
+            except ProcessLookupError:
+                pass
+        try:
+            child.wait(grace)
+            return
+        except TimeoutExpired:
+            pass
+
+
+def _family(process: int) -> list[int]:
+    """A process and those below it."""
+    try:
+        with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as file:
+            below = file.read().split()
+    except OSError:
+        below = []
+    return [process, *(one for child in below for one in _family(int(child)))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cerrotorre import keyfile, transport
+from cerrotorre import keyfile, transport, urls
 from cerrotorre.errors import Fail
 
 MAX_REDIRECTS = 5
@@ -17,7 +17,7 @@ def is_url(name: str) -> bool:
 
 def host(url: str) -> str:
     """The host of a URL that was fetched, with any port: all that may be said of it."""
-    return transport.split(url)[1]
+    return urls.split(url)[1]
 
 
 def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
@@ -37,7 +37,7 @@ def fetch(url: str, env: Mapping[str, str] | None = None) -> bytes:
 
 def _fetch(url: str, connections: transport.Transport) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
-        scheme, host = transport.split(url)
+        scheme, host = urls.split(url)
         if scheme != "https":
             raise Fail("network", f"it leads to {host} without TLS", Registry=host)
         answer = connections.send(url, {"Accept": "*/*"}, keyfile.LIMIT)
@@ -47,5 +47,5 @@ def _fetch(url: str, connections: transport.Transport) -> bytes:
         place = answer["headers"].get("location", "")
         if answer["status"] not in (301, 302, 303, 307, 308) or not place:
             raise Fail("network", f"{host} refuses ({answer['status']})", Registry=host)
-        url = transport.resolve(url, place)
+        url = urls.resolve(url, place)
     raise Fail("network", f"{host} leads to another place more than {MAX_REDIRECTS} times", Registry=host)

@@ -1,6 +1,7 @@
 """Writing a .ctp: the same member list that bundle.py walks, walked the other way (spec/bundle.adoc)."""
 
 import os
+from collections.abc import Callable
 
 from cerrotorre import manifest, recorded, sinks, tarball
 from cerrotorre.content import Entry, Files, absolute, locate, mismatch, move, write_all
@@ -42,8 +43,13 @@ def _blob_header(entry: Entry) -> bytes:
     return tarball.header(manifest.blob_path(entry["digest"]), entry["size"])
 
 
-def write_file(record: Record, path: str, progress: sinks.Progress = None) -> list[Finding]:
-    """Write the bundle to `path`, whole or not at all, every blob hashed as it passes. Returns what is wrong, if anything."""
+def write_file(
+    record: Record, path: str, progress: sinks.Progress = None, approve: Callable[[], bool] | None = None
+) -> list[Finding]:
+    """Write the bundle to `path`, whole or not at all, every blob hashed as it passes. Returns what is wrong, if anything.
+
+    Once nothing is wrong `approve` is asked, and has the last word on whether the file gets its name.
+    """
     layout = Layout(record)
     head = layout.head()
     pieces, places, position = [(0, head)], [], len(head)
@@ -69,7 +75,7 @@ def write_file(record: Record, path: str, progress: sinks.Progress = None) -> li
         except OSError as error:
             raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
         wrong = wrong or sinks.image_findings(layout.manifest, kept)
-        if not wrong:
+        if not wrong and (approve is None or approve()):
             _sync_before_replacing(layout, path, new.fd)
             new.commit()
     return wrong

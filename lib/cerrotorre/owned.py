@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cerrotorre.errors import Fail
 
@@ -132,3 +132,20 @@ def _command(words: str, path: str) -> str:
     from cerrotorre.text import quoted
 
     return f"{words} {quoted(path)}"
+
+
+def temporary(env: Mapping[str, str]) -> str:
+    """A new private directory, for whoever makes it to remove. Raises Fail file-unwritable, store-unsafe."""
+    place = env.get("TMPDIR") or "/tmp"  # noqa: S108 - what is made in it is private, and its name is not to be guessed
+    made = os.path.join(place, f"cerro-torre-{os.urandom(12).hex()}")
+    try:
+        os.mkdir(made, 0o700)
+    except OSError as error:
+        raise Fail("file-unwritable", f"'{made}': {error.strerror}", Directory=made) from None
+    try:
+        # Who can rename it can put another in its place.
+        check_directory(made)
+    except Fail:
+        os.rmdir(made)
+        raise
+    return made

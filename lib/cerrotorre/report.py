@@ -85,11 +85,15 @@ def verdict(record: Record, palette: Palette, verbose: bool) -> str:
     pairs: list[tuple[str, object]] = [
         ("Package", f"{manifest['name']} {manifest['version']}   from {manifest['provenance']['source']}"),
     ]
-    pairs += [("Signed by", f"{made['key_id']}  {made['signed_at']}") for made in _signers(record)]
-    pairs.append(("Policy", _policy(record)))
-    pairs += _place(record)
+    pairs += vouched(record)
     head = f"{palette.mark('ok')} {named(record['bundle'])} is valid\n"
     return head + fields(pairs, least=10) + (rules(record, palette) if verbose else "") + notes(record, palette)
+
+
+def vouched(record: Record) -> list[tuple[str, object]]:
+    """Whose word a valid bundle has: its signers, the policy, and where the decision was kept."""
+    signers: list[tuple[str, object]] = [("Signed by", f"{made['key_id']}  {made['signed_at']}") for made in _signers(record)]
+    return [*signers, ("Policy", _policy(record)), *_place(record)]
 
 
 def refused(record: Record, title: str, palette: Palette, findings: list[Finding] | None = None) -> str:
@@ -150,22 +154,25 @@ def verdict_line(record: Record, palette: Palette) -> str:
 
 def verdict_json(record: Record) -> str:
     """The verdict as an object: bundle, valid, status, finding, checks, signatures, findings, and whose rules said so."""
+    return json_line(verdict_facts(record))
+
+
+def verdict_facts(record: Record) -> dict[str, Any]:
+    """What the verdict as JSON says."""
     status, findings = judged(record)
     manifest = record.get("manifest") or {}
     passed = record.get("passed", {})
-    return json_line(
-        {
-            "bundle": record["bundle"],
-            "valid": status == 0,
-            "status": status,
-            "finding": findings[0]["finding"] if findings else None,
-            "package": {key: manifest.get(key) for key in ("name", "version", "image_digest")},
-            "source": manifest.get("provenance", {}).get("source"),
-            "manifest_digest": record.get("manifest_digest"),
-            "checks": [{"check": check, "passed": passed.get(check)} for check in PASSES],
-            "signatures": record.get("signatures", []),
-            "trust": record.get("trust", {"policies": [], "rules": []}),
-            "recorded": record.get("recorded"),
-            "findings": findings + [made for made in record.get("findings", []) if not made["status"]],
-        }
-    )
+    return {
+        "bundle": record["bundle"],
+        "valid": status == 0,
+        "status": status,
+        "finding": findings[0]["finding"] if findings else None,
+        "package": {key: manifest.get(key) for key in ("name", "version", "image_digest")},
+        "source": manifest.get("provenance", {}).get("source"),
+        "manifest_digest": record.get("manifest_digest"),
+        "checks": [{"check": check, "passed": passed.get(check)} for check in PASSES],
+        "signatures": record.get("signatures", []),
+        "trust": record.get("trust", {"policies": [], "rules": []}),
+        "recorded": record.get("recorded"),
+        "findings": findings + [made for made in record.get("findings", []) if not made["status"]],
+    }

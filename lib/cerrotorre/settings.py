@@ -17,6 +17,10 @@ ABSOLUTE = (f"/[^{_CONTROL}]{{0,4095}}", "an absolute path")
 KEY = (f"[^{_CONTROL}]{{1,4096}}", "a key id, or the path of a private key file")
 HOST_PATTERN = (r"[A-Za-z0-9*?._:\[\]-]{1,255}", "a host pattern")
 HOST = (r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[0-9]{1,5})?", "a host, HOST or HOST:PORT")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# A host as references know one from a path: it has a dot or a port, or is localhost.
+_PLACE = rf"(?:localhost|{_LABEL}(?:(?:\.{_LABEL})+(?::[0-9]{{1,5}})?|:[0-9]{{1,5}}))(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+MIRROR = (f"{_PLACE}={_PLACE}", "PREFIX=MIRROR, each HOST or HOST/PATH")
 SUITES = ("CT-SIG-01", "CT-SIG-02", "CT-SIG-03", "CT-SIG-04", "CT-SIG-06")
 
 
@@ -112,7 +116,7 @@ SETTINGS = {
             HOST_PATTERN,
             default=[],
             array=True,
-            readers=("ct pack",),
+            readers=("ct pack", "ct push", "ct fetch"),
         ),
         Setting(
             "registries.realms",
@@ -120,7 +124,15 @@ SETTINGS = {
             HOST,
             default=[],
             array=True,
-            readers=("ct pack",),
+            readers=("ct pack", "ct push", "ct fetch"),
+        ),
+        Setting(
+            "registries.mirrors",
+            "Where to read first: of a repository that PREFIX names or that lies under it, each MIRROR is asked, in this order, and then the registry itself. One that fails or does not have it is passed over. What a tag names is the word of who answers, and the bundle names that one. registries.conf is not read.",
+            MIRROR,
+            default=[],
+            array=True,
+            readers=("ct pack", "ct fetch"),
         ),
         Setting(
             "crypto.ml_dsa",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from cerrotorre import bundle, manifest, oci, recorded
+from cerrotorre import bundle, manifest, oci, recorded, trustmembers
 from cerrotorre.content import CHUNK, Entry, Files, Job, mismatch, move, read
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding, finding
@@ -51,7 +51,7 @@ def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
 def altered(record: Record, derived: list[tuple[str, bytes]], files: Files) -> list[Finding]:
     """The derived members that lie in a file and are not what the manifest gives (`derived` of recorded.derive)."""
     return [
-        bundle.derived_mismatch(name, record)
+        trustmembers.derived_mismatch(name, record)
         for place, (name, data) in zip(record.get("derived") or (), derived[1:], strict=False)
         if place["size"] != len(data) or read(place["at"], len(data), files) != data
     ]
@@ -70,7 +70,7 @@ def hash_pipe(record: Record, fd: int, progress: Progress = None) -> list[Findin
     for name, size in bundle.walk(reader, derived[1:], parsed["content"]):
         if name in expected:
             if reader.take(size) != expected[name]:
-                findings.append(bundle.derived_mismatch(name, record))
+                findings.append(trustmembers.derived_mismatch(name, record))
             continue
         actual, data = hash_chunks(reader.chunks(size), entries[name]["digest"] in wanted, progress=progress)
         if actual != entries[name]["digest"]:

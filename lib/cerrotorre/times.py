@@ -42,3 +42,18 @@ def is_time(text: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) GMT", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def http_date(text: str) -> int | None:
+    """Seconds since 1970 of a Date header (RFC 9110 §5.6.7, IMF-fixdate), None for anything else."""
+    match = _DATE.fullmatch(text)
+    if not match or match[2] not in _MONTHS:
+        return None
+    try:
+        return epoch(f"{match[3]}-{_MONTHS.index(match[2]) + 1:02d}-{match[1]}T{match[4]}Z")
+    except ValueError:
+        return None

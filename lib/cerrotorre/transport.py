@@ -1,4 +1,4 @@
-"""HTTP to registries, by urllib3: TLS as this host configures it, proxies as the environment names them, answers bounded.
+"""HTTP to registries, by urllib3: answers bounded, in size and in time, and asked for again where that may help.
 
 Nothing that is said of a failure holds a URL, a header or a body: these may carry secrets.
 """
@@ -6,17 +6,25 @@ Nothing that is said of a failure holds a URL, a header or a body: these may car
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from cerrotorre import deadline, owned
+from cerrotorre import deadline, failures, pools, times
 from cerrotorre.errors import Fail
-from cerrotorre.reference import split_port
+from cerrotorre.failures import Aborted, Broken, Plain, Silent, TooLarge
 from cerrotorre.typed import Any
+from cerrotorre.urls import split
+
+__all__ = ["Aborted", "Answer", "Broken", "Plain", "Silent", "Stream", "TooLarge", "Transport"]
 
 CHUNK = 64 << 10
-MAX_PEM = 1 << 20
-TRIES = 3
-MAX_WAIT = 10.0
+# Of a stream, at once.
+PIECE = 1 << 20
+TRIES = 5
+# Seconds: before the second try, then twice as long each time; the longest that a registry may ask for.
+PAUSE, MAX_WAIT = 0.5, 60.0
+# Seconds in which ENOUGH of a stream must come, and its headers.
+SLOW = 60.0
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 # Codes of the distribution specification ("Error Codes"): of what a registry says only these are repeated, since it may repeat what it
 # was told.
 CODES = frozenset(
@@ -27,27 +35,85 @@ CODES = frozenset(
     }
 )  # fmt: skip
 _CODE = re.compile(rb'"code"\s*:\s*"([A-Z_]{1,40})"')
-_URL = re.compile(r"[\x21-\x7e]{1,8192}")
-_LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
+_SECONDS = re.compile(r"[0-9]{1,8}")
 
-# {"status": int, "headers": {lower-case name: value}, "body": bytes, "code": str}
+# {"status": int, "headers": {lower-case name: value}, "body": bytes, "code": str}, and "stream": Stream where one was asked for
 Answer = dict[str, Any]
 
 
-class TooLarge(Fail):
-    """An answer is over its limit: of what somebody pushed that is not the registry's failure."""
+class Stream:
+    """The body of an answer, as it comes. Closed by `with`."""
+
+    def __init__(self, response: Any, clock: deadline.Clock, host: str, timeout: float, seconds: float) -> None:
+        self._response, self._clock, self._host, self._timeout, self._seconds = response, clock, host, timeout, seconds
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes, at most PIECE at once. Raises Broken, and Silent where fewer than 64 KiB come in SLOW seconds."""
+        # urllib3 before 2 has no read1.
+        read = getattr(self._response, "read1", self._response.read)
+        while part := self._timed(read):
+            yield part
+
+    def _timed(self, read: Any) -> bytes:
+        from urllib3 import exceptions
+
+        self._clock.wait()
+        try:
+            part: bytes = read(PIECE)
+        except exceptions.HTTPError as error:
+            part = b""
+            if not self._clock.late:
+                raise self._failed(error) from None
+        finally:
+            self._clock.came(0)
+        # A connection that was shut down can look like a complete answer.
+        if self._clock.late:
+            raise failures.slow(self._host, self._seconds)
+        self._clock.came(len(part))
+        return part
+
+    def _failed(self, error: Exception) -> Fail:
+        made = failures.of(error, self._host, self._timeout, answered=True)
+        # In the middle of a body TLS fails because of the connection.
+        return made if isinstance(made, Broken) else failures.broken(self._host)
+
+    def close(self) -> None:
+        # What was not read to its end is not waited for.
+        if not self._response.isclosed():
+            self._response.close()
+        self._response.release_conn()
+        self._clock.stop()
 
 
 class Transport:
-    """Connections to any host, kept open. `timeout` is for one silence, `deadline` for one whole answer; both in seconds. A busy
-    server is asked `tries` times in all."""
+    """Connections to any host, kept open, for several threads. `timeout` is for one silence, `deadline` for one whole small answer,
+    `slow` for 64 KiB of a stream; all in seconds. Who is busy or breaks off is asked `tries` times in all, `pause` seconds apart,
+    then twice that, and so on."""
 
     def __init__(
-        self, env: Mapping[str, str] | None = None, timeout: float = 20, deadline: float = 120, tries: int = TRIES
+        self,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 20,
+        deadline: float = 120,
+        tries: int = TRIES,
+        pause: float = PAUSE,
+        slow: float = SLOW,
     ) -> None:
+        # urllib3 imports it anyway.
+        import threading
+
         self._env = os.environ if env is None else env
-        self._timeout, self._deadline, self._tries = timeout, deadline, tries
-        self._pools: dict[tuple[str, bool], Any] = {}
+        self._timeout, self._deadline, self._slow = timeout, deadline, slow
+        self.tries, self.pause = tries, pause
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[str, bool], tuple[Any, Any]] = {}
+        self._answered: set[str] = set()
 
     def send(
         self,
@@ -57,67 +123,143 @@ class Transport:
         *,
         method: str = "GET",
         form: dict[str, str] | None = None,
+        body: bytes | None = None,
         verified: bool = True,
+        tries: int | None = None,
     ) -> Answer:
-        """Ask for a URL, or POST a form to it; redirects are the caller's. A busy server is asked again, a few times.
+        """Ask for a URL, or send it a form or a small body; redirects are the caller's. Who is busy or breaks off is asked again.
 
         Raises Fail network for no answer, one that is over `limit` bytes, cut short, or too slow.
         """
-        for attempt in range(self._tries):
-            answer = self._once(method if form is None else "POST", url, headers, limit, form, verified)
-            if answer["status"] not in (429, 503) or attempt == self._tries - 1:
+        more = {} if form is None else {"fields": form, "encode_multipart": False}
+        more |= {} if body is None else {"body": body}
+        tries = tries or self.tries
+        for attempt in range(tries):
+            try:
+                answer = self._once("POST" if form is not None else method, url, headers, more, verified, limit=limit)
+            except Silent:
+                raise
+            except Broken:
+                if attempt == tries - 1:
+                    raise
+                self.rest(attempt)
+                continue
+            if answer["status"] not in BUSY or attempt == tries - 1 or not self.rest(attempt, answer):
                 break
-            asked = answer["headers"].get("retry-after", "")
-            seconds = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else 2**attempt
-            if seconds > MAX_WAIT:
-                break
-            time.sleep(seconds)
         return answer
 
+    def stream(self, url: str, headers: dict[str, str], *, verified: bool = True) -> Answer:
+        """Ask for a URL once: with status 200 or 206 its body is a `stream`, which the caller closes. Raises Broken or Fail network."""
+        return self._once("GET", url, headers, {}, verified, stream=True)
+
+    def upload(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        pieces: Iterator[bytes | memoryview],
+        *,
+        patience: float = 0,
+        verified: bool = True,
+    ) -> Answer:
+        """Send what `pieces` gives, once; `headers` have its length. After it the answer may take `patience` seconds more than others.
+
+        Raises Broken or Fail network, and whatever `pieces` raises other than OSError.
+        """
+        clock = deadline.Clock(self._slow)
+
+        def timed() -> Iterator[bytes | memoryview]:
+            for piece in pieces:
+                clock.wait()
+                yield piece
+                clock.came(len(piece))
+            clock.allow(self._slow + patience)
+
+        return self._once(method, url, headers, {"body": timed()}, verified, clock=clock, patience=patience)
+
+    def rest(self, attempt: int, answer: Answer | None = None) -> bool:
+        """Wait before the next try, as long as the registry asks; False if that is too long."""
+        seconds = self.pause * 2**attempt
+        if answer is not None:
+            said = answer["headers"].get("retry-after", "")
+            if _SECONDS.fullmatch(said):
+                seconds = float(said)
+            elif (until := times.http_date(said)) is not None:
+                # By the clock of who says it.
+                now = times.http_date(answer["headers"].get("date", ""))
+                seconds = seconds if now is None else max(0.0, float(until - now))
+        if seconds > MAX_WAIT:
+            return False
+        time.sleep(seconds)
+        return True
+
     def _once(
-        self, method: str, url: str, headers: dict[str, str], limit: int, form: dict[str, str] | None, verified: bool
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        more: dict[str, Any],
+        verified: bool,
+        *,
+        limit: int = CHUNK,
+        stream: bool = False,
+        clock: deadline.Clock | None = None,
+        patience: float = 0,
     ) -> Answer:
         import urllib3
         from urllib3 import exceptions
 
         host = split(url)[1]
-        clock = deadline.Clock(self._deadline)
+        manager, watched = self._pool(url, verified)
+        # What is sent is timed by its clock, and first by that: a socket's timeout for connecting is the one for sending, too.
+        silence = self._timeout if clock is None else 2 * self._slow
+        small = clock is None and not stream
+        seconds = self._deadline if small else self._slow
+        clock = clock or deadline.Clock(seconds)
+        watched.using.clock = clock
+        clock.start()
+        kept = False
         try:
             # Identity: a compressed answer could unpack to anything.
-            response = self._pool(url, verified, clock).request(
+            response = manager.request(
                 method,
                 url,
                 headers={"User-Agent": "cerro-torre", "Accept-Encoding": "identity", **headers},
-                **({} if form is None else {"fields": form, "encode_multipart": False}),
+                **more,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
                 retries=False,
-                timeout=urllib3.Timeout(connect=self._timeout, read=self._timeout),
+                timeout=urllib3.Timeout(connect=silence, read=silence + patience),
             )
+            self._answered.add(host)
+            found = {name.lower(): value for name, value in response.headers.items()}
+            answer: Answer = {"status": response.status, "headers": found, "body": b"", "code": ""}
+            if stream and response.status in (200, 206) and not clock.late:
+                kept = True
+                answer["stream"] = Stream(response, clock, host, self._timeout, self._slow)
+                return answer
             try:
-                body = self._body(response, limit if response.status == 200 else CHUNK, host, response.status == 200)
+                whole = response.status == 200
+                answer["body"] = self._body(response, limit if whole else CHUNK, host, whole)
             finally:
-                # What was not read to its end is not waited for.
                 if not response.isclosed():
                     response.close()
                 response.release_conn()
         except exceptions.HTTPError as error:
             if not clock.late:
-                raise Fail("network", f"{host}: {self._reason(error)}", Registry=host) from None
+                raise failures.of(error, host, self._timeout, answered=host in self._answered) from None
         finally:
-            clock.stop()
-        # A connection that was shut down can look like a complete answer.
+            if not kept:
+                clock.stop()
         if clock.late:
-            raise Fail("network", f"{host}: the answer takes over {self._deadline:g} s", Registry=host)
-        code = _CODE.search(body) if response.status >= 400 else None
-        said = code[1].decode() if code and code[1].decode() in CODES else ""
-        found = {name.lower(): value for name, value in response.headers.items()}
-        return {"status": response.status, "headers": found, "body": body, "code": said}
+            raise failures.late(host, seconds) if small else failures.slow(host, seconds)
+        code = _CODE.search(answer["body"]) if answer["status"] >= 400 else None
+        answer["code"] = code[1].decode() if code and code[1].decode() in CODES else ""
+        return answer
 
     def _body(self, response: Any, limit: int, host: str, whole: bool) -> bytes:
         parts, size = [], 0
-        # urllib3 before 2 has no read1.
         read = getattr(response, "read1", response.read)
         while part := read(CHUNK):
             parts.append(part)
@@ -128,136 +270,10 @@ class Transport:
                 raise TooLarge("network", f"{host}: the answer is over {limit} bytes", Registry=host)
         return b"".join(parts)
 
-    def _reason(self, error: Exception) -> str:
-        from urllib3 import exceptions
-
-        for kind, words in (
-            (getattr(exceptions, "NameResolutionError", ()), "its name is not known"),
-            # It is a timeout by its class only.
-            (exceptions.NewConnectionError, "no connection"),
-            (exceptions.ConnectTimeoutError, f"no connection within {self._timeout:g} s"),
-            (exceptions.ReadTimeoutError, f"no answer within {self._timeout:g} s"),
-            (exceptions.ProxyError, "the proxy refuses"),
-            (exceptions.ProtocolError, "the connection broke"),
-        ):
-            if isinstance(error, kind):
-                return words
-        if isinstance(error, exceptions.SSLError):
-            return f"TLS: {error.args[0] if error.args else error}"[:300]
-        return type(error).__name__
-
-    def _pool(self, url: str, verified: bool, clock: deadline.Clock) -> Any:
+    def _pool(self, url: str, verified: bool) -> tuple[Any, Any]:
         scheme, host = split(url)
         key = (f"{scheme}://{host}", verified)
-        if key not in self._pools:
-            self._pools[key] = self._connect(scheme, host, verified)
-            # A manager is for one host, and so has one pool.
-            pool = self._pools[key].connection_from_url(url)
-            pool.ConnectionCls = deadline.watched(pool.ConnectionCls)
-        clock.start(self._pools[key].connection_from_url(url).ConnectionCls.held)
-        return self._pools[key]
-
-    def _connect(self, scheme: str, host: str, verified: bool) -> Any:
-        import urllib3
-        from urllib3.util import make_headers, parse_url
-
-        options = {"ssl_context": _context(host, verified, self._env)} if scheme == "https" else {}
-        proxy = proxy_for(scheme, host, self._env)
-        if not proxy:
-            return urllib3.PoolManager(**options)
-        try:
-            parsed = parse_url(proxy)
-            return urllib3.ProxyManager(
-                parsed._replace(auth=None).url,
-                proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
-                **options,
-            )
-        except urllib3.exceptions.HTTPError:
-            raise Fail("network", f"{scheme.upper()}_PROXY is no proxy's URL", Registry=host) from None
-
-
-def split(url: str) -> tuple[str, str]:
-    """(scheme, host with any port) of an absolute URL, its host as references spell it. Raises Fail network."""
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
-    try:
-        parsed = parse_url(url)
-    except (LocationParseError, UnicodeError):
-        raise Fail("network", "what was given as a URL is none") from None
-    # RFC 3986 §3.2.1: `user@` misleads readers, and would be sent as credentials.
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.auth or not _URL.fullmatch(url):
-        raise Fail("network", "what was given as a URL is not plain http or https")
-    usual = {"http": 80, "https": 443}[parsed.scheme]
-    return parsed.scheme, parsed.host if parsed.port in (None, usual) else f"{parsed.host}:{parsed.port}"
-
-
-def resolve(base: str, location: str) -> str:
-    """The absolute URL of a Location or Link beside the URL that gave it."""
-    scheme, host = split(base)
-    if location.startswith("//"):
-        return f"{scheme}:{location}"
-    if location.startswith("/"):
-        return f"{scheme}://{host}{location}"
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
-        return location
-    path = base.split("://", 1)[1].partition("?")[0]
-    return f"{scheme}://{path}{location}" if location.startswith("?") else f"{scheme}://{path.rpartition('/')[0]}/{location}"
-
-
-def _context(host: str, verified: bool, env: Mapping[str, str]) -> Any:
-    """TLS for one host: the system's roots, and the certificates that certs.d gives for it (containers-certs.d(5))."""
-    from _ssl import get_default_verify_paths
-
-    import urllib3
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    if not verified:
-        # A host that [registries] insecure names: who wrote that need not be told again.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        return create_urllib3_context(cert_reqs=0)
-    context = create_urllib3_context()
-    # Where OpenSSL was built to look, and not where the environment says: it does not choose whom to trust (decision 0017).
-    _, file, _, hashed = get_default_verify_paths()
-    context.load_verify_locations(file if os.path.exists(file) else None, hashed)
-    path = directory = certs_directory(host, env)
-    try:
-        for name in sorted(os.listdir(directory)) if directory else ():
-            path = os.path.join(str(directory), name)
-            if name.endswith(".crt"):
-                context.load_verify_locations(cadata=(owned.read(path, MAX_PEM, guarded=False) or b"").decode("ascii"))
-            elif name.endswith(".cert"):
-                context.load_cert_chain(path, path.removesuffix(".cert") + ".key", _no_passphrase)
-    # ssl.SSLError is an OSError.
-    except (OSError, ValueError) as error:
-        raise Fail("network", f"'{path}' cannot be used: {error}", Registry=host, File=path) from None
-    return context
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the key is encrypted")
-
-
-def certs_directory(host: str, env: Mapping[str, str]) -> str | None:
-    """The first directory of certificates for this host that exists: the user's, then the system's, as skopeo looks."""
-    places = [os.path.join(env["HOME"], ".config/containers/certs.d")] if os.path.isabs(env.get("HOME", "")) else []
-    for place in (*places, "/etc/containers/certs.d", "/etc/docker/certs.d"):
-        if os.path.isdir(os.path.join(place, host)):
-            return os.path.join(place, host)
-    return None
-
-
-def proxy_for(scheme: str, host: str, env: Mapping[str, str]) -> str | None:
-    """The proxy that the environment names for a host, as Go programs and so skopeo read it: never for this host itself."""
-    name = split_port(host)[0]
-    proxy = env.get(f"{scheme}_proxy") or env.get(f"{scheme}_proxy".upper())
-    if not proxy or _LOOPBACK.fullmatch(name):
-        return None
-    for entry in (env.get("no_proxy") or env.get("NO_PROXY") or "").lower().split(","):
-        entry = entry.strip()
-        if entry == "*" or entry in (host, name):
-            return None
-        domain = split_port(entry)[0].removeprefix("*").lstrip(".")
-        if domain and split_port(entry)[1] in (None, split_port(host)[1]) and (name == domain or name.endswith("." + domain)):
-            return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+        with self._lock:
+            if key not in self._pools:
+                self._pools[key] = pools.connect(scheme, host, verified, self._env)
+            return self._pools[key]

@@ -50,7 +50,7 @@ def check(data: bytes, signature: str, keyring: str, env: Mapping[str, str] | No
     said = _bytes(signature, MAX_SIGNATURE, guarded=False)
     # Who can write it decides who is trusted.
     keys = _bytes(keyring, MAX_KEYRING, guarded=True)
-    home = _directory(env)
+    home = owned.temporary(env)
     try:
         return _judge(_gpg(program, home, said, keys, data), signature, keyring)
     finally:
@@ -64,22 +64,6 @@ def _bytes(path: str, limit: int, *, guarded: bool) -> bytes:
     if len(data) > limit:
         raise Fail("vouch-malformed", f"'{path}' is longer than {limit} bytes", File=path)
     return data
-
-
-def _directory(env: Mapping[str, str]) -> str:
-    place = env.get("TMPDIR") or "/tmp"  # noqa: S108 - what is made in it is private, and its name is not to be guessed
-    made = os.path.join(place, f"cerro-torre-{os.urandom(12).hex()}")
-    try:
-        os.mkdir(made, 0o700)
-    except OSError as error:
-        raise Fail("file-unwritable", f"'{made}': {error.strerror}", Directory=made) from None
-    try:
-        # Who can rename it can put another home in its place.
-        owned.check_directory(made)
-    except Fail:
-        os.rmdir(made)
-        raise
-    return made
 
 
 def _gpg(program: str, home: str, signature: bytes, keys: bytes, data: bytes) -> tuple[int, list[tuple[str, str]]]:

@@ -48,18 +48,13 @@ def documents(record: Record) -> list[Record]:
     return found
 
 
-def text(record: Record, output: str, word: str, palette: Palette, documents: list[Record]) -> str:
+def text(record: Record, output: str, word: str, documents: list[Record], palette: Palette) -> str:
     """What was packed or signed; `documents` is what the function of that name found."""
-    manifest, image = record["manifest"], record["manifest"]["image"]
-    layers = [entry for entry in record["content"] if entry["role"] == "layer"]
-    count = len(image.get("layers", layers))
-    total = size(sum(entry["size"] for entry in layers))
-    where = ", ".join(image["platforms"]) or "no platform"
-    plural = "" if count == 1 else "s"
+    manifest = record["manifest"]
     arrow = palette.mark("->")
     head = f"{palette.mark('ok')} {word.capitalize()} {shown(manifest['name'])}:{shown(manifest['version'])} {arrow} {shown(output)}\n"
     pairs = [
-        ("Image", f"{manifest['image_digest']}  ({count} layer{plural}, {total}, {where})"),
+        ("Image", image_line(record)),
         ("Manifest", record["manifest_digest"]),
     ]
     signers = claimed_signers(record)
@@ -78,6 +73,16 @@ def text(record: Record, output: str, word: str, palette: Palette, documents: li
     return head + report.fields(pairs, least=10) + report.notes({"findings": others}, palette)
 
 
+def image_line(record: Record) -> str:
+    """The image by its digest, how much it is, and for which platforms."""
+    manifest, image = record["manifest"], record["manifest"]["image"]
+    layers = [entry for entry in record["content"] if entry["role"] == "layer"]
+    count = len(image.get("layers", layers))
+    total = size(sum(entry["size"] for entry in layers))
+    where = ", ".join(image["platforms"]) or "no platform"
+    return f"{manifest['image_digest']}  ({count} layer{'' if count == 1 else 's'}, {total}, {where})"
+
+
 def _replaced(one: Record) -> tuple[str, str]:
     """A signature that is gone, in words: a stranger's name is only what it says of itself."""
     if one["status"] == "valid":
@@ -90,7 +95,7 @@ def left_behind(record: Record, palette: Palette) -> str:
     return report.notes({"findings": [made for made in record["findings"] if made["finding"] == LEFT_BEHIND]}, palette)
 
 
-def as_json(record: Record, output: str, word: str, documents: list[Record]) -> str:
+def as_json(record: Record, output: str, word: str, documents: list[Record], _: Palette) -> str:
     """The same facts as an object."""
     manifest = record["manifest"]
     facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}

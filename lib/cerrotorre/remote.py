@@ -1,0 +1,49 @@
+"""Blobs that lie at URLs: `at` is {"url","offset"[,"id"]} (spec/records.adoc, "at")."""
+
+from _thread import allocate_lock
+from collections.abc import Iterator
+
+from cerrotorre.content import Entry
+from cerrotorre.errors import Fail
+from cerrotorre.typed import Any
+
+REGISTRY, OBJECTS = "docker://", ("s3://", "gs://", "az://")
+
+# Of each repository one client: it keeps its connections and its token.
+_repositories: dict[str, Any] = {}
+_lock = allocate_lock()
+
+
+def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryview]:
+    """The bytes of a blob from `offset` on, at most 1 MiB at once, unchecked: the caller hashes.
+
+    `entry` has `digest` and `size`. Raises Fail network, or what else its place cannot give.
+    """
+    url = at["url"]
+    if url.startswith(REGISTRY):
+        if at["offset"]:
+            raise Fail("record-inconsistent", "a blob of a registry begins at its beginning", Blob=entry["digest"])
+        return iter(repository(url).chunks(entry["digest"], entry["size"], offset))
+    if url.startswith(OBJECTS):
+        # Only they need it.
+        from cerrotorre import objects
+
+        return iter(objects.chunks(url, at["offset"] + offset, entry["size"] - offset, at.get("id")))
+    raise Fail("record-inconsistent", "a blob lies at a URL of no known kind", Blob=entry["digest"])
+
+
+def repository(url: str) -> Any:
+    """The client of docker://HOST/PATH, the same one for everybody who asks. Raises Fail record-inconsistent."""
+    host, slash, path = url.removeprefix(REGISTRY).partition("/")
+    with _lock:
+        if url not in _repositories:
+            from cerrotorre import distribution, reference
+
+            try:
+                said = reference.parse(f"{host}/{path}:x")
+            except Fail:
+                said = None
+            if not slash or not said or (said["host"], said["path"]) != (host, path):
+                raise Fail("record-inconsistent", "a blob lies at a URL that names no repository")
+            _repositories[url] = distribution.Repository.named(host, path)
+        return _repositories[url]
