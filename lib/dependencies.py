@@ -5,6 +5,7 @@ usage: dependencies.py check
        dependencies.py names
 
 Run under `python3 -I`, as the tools are. A missing or too old one is said by its name in Debian and Fedora, and the status is 69.
+One without names there, `[]`, is passed over: what needs it says so when it is used.
 `names` writes Debian's name and Fedora's of each.
 """
 
@@ -31,7 +32,8 @@ def required() -> dict[str, tuple[tuple[int, ...], list[str]]]:
             raise SystemExit(
                 f"error: pyproject.toml: {text!r} is not NAME>=VERSION, or tool.cerro-torre.packages does not name it"
             )
-        made[found[1]] = (number(found[2]), called[found[1]])
+        if called[found[1]]:
+            made[found[1]] = (number(found[2]), called[found[1]])
     return made
 
 

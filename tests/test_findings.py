@@ -191,6 +191,26 @@ def _attached(world, status):
         return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
 
 
+def _fetched(world, *kinds):
+    """Fetch an image to which bundles are attached, the layers of each of these media types."""
+    images.make("single", layout := world.directory / f"attached{len(kinds)}")
+    world.run("ct", "pack", "-k", "two", "oci:image", "-o", "b.ctp")
+    with registries.Fake() as server:
+        image = registries.push_layout(server, layout)
+        for bundle, types in zip((world.bundle, (world.directory / "b.ctp").read_bytes()), kinds, strict=False):
+            registries.attach_bundle(server, bundle, image, kinds=types)
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "fetch", "--json", "--expect", "image", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
+
+
+def _lost(world):
+    """Push to a registry that says it took the tag, and did not."""
+    with registries.Fake() as server:
+        server.answers[".*/manifests/1"] = lambda handler: handler.command == "PUT" and handler.reply(201) is None
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "push", "a.ctp", f"{server.host}/a/app:1", env=env)
+
+
 def _log(world, old, new, *names):
     """An audit log whose one decision is edited; `head` is left out if it is named."""
     where = world.directory / f"log{len(old)}{len(names)}"
@@ -214,10 +234,13 @@ fixture("not-a-file", lambda w: w.run("ct", "verify", "--json", "."))
 fixture(
     "network",
     lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
-    "Not packed: a registry cannot be reached or refuses",
+    "Not packed: a registry or store cannot be reached or refuses",
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
+fixture("no-bundle", _fetched)
+fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
+fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
@@ -228,6 +251,12 @@ fixture("audit-head", lambda w: w.run("ct", "audit", "--json", "--head", f"sha25
 fixture("binary-to-terminal", _terminal, "a bundle is not written to a terminal")
 fixture("record-malformed", lambda w: w.run("ct-check", data=b"[]\n"))
 fixture("record-inconsistent", lambda w: w.run("ct-check", data=record.forge("manifest", w.opened())))
+fixture(
+    "destination-exists",
+    lambda w: w.run("ct", "push", "a.ctp", w.write("b.ctp", "theirs")),
+    "Not pushed: something else is there",
+)
+fixture("not-arrived", _lost, "Not pushed: what was sent is not there as it was sent")
 
 # -- structure ---------------------------------------------------------------------------------------------------------------
 

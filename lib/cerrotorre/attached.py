@@ -173,7 +173,7 @@ class _Found:
         except Fail as fail:
             self.leave(digest, kind, subject, str(fail)[:200])
             return
-        if (strict or doc.get("subject") is not None) and not referrers.names(doc, subject):
+        if (strict or doc.get("subject") is not None) and not oci.refers_to(doc, subject):
             self.leave(digest, kind, subject, "it does not name this as its subject")
             return
         self._done.add(digest)

@@ -40,19 +40,19 @@ class Image:
         else those of its image for `here`, this host's. Raises Fail no-bundle, bundle-ambiguous, network, oci-*.
         """
         self._check_image()
-        is_index = "manifests" in self._doc
         data = self._repository.manifest(wanted) if wanted else None
         if wanted and data is None:
             raise self._none(wanted)
         found: list[Found] = []
-        if not is_index or platform in (None, "all"):
-            found = self._of(self.digest) if data is None else _named(wanted, data, self.digest)
-        if is_index and not found and platform != "all":
-            child, _ = platforms.choose(self._doc, platform or here, self._read)
-            found = self._of(child["digest"]) if data is None else _named(wanted, data, child["digest"])
+        subject = self.digest
+        if "manifests" not in self._doc or platform in (None, "all"):
+            found = self._of(subject) if data is None else _named(wanted, data, subject)
+        if "manifests" in self._doc and not found and platform != "all":
+            subject = platforms.choose(self._doc, platform or here, self._read)[0]["digest"]
+            found = self._of(subject) if data is None else _named(wanted, data, subject)
         if data is not None and not found:
             # Read as the image's, it says of which it is.
-            found = [(str(wanted), data, self.digest)]
+            found = [(str(wanted), data, subject)]
         if not found:
             raise self._none(wanted)
         return found
@@ -69,14 +69,14 @@ class Image:
             "this names a bundle's own manifest, and a bundle is fetched by its image",
             Reference=self.shown,
             Image=about,
-        ).proposing(f"ct fetch --bundle {self.digest} {image} -o FILE")
+        ).proposing(f"ct fetch --bundle {self.digest} {image} -o NEW.ctp")
 
     def _none(self, wanted: str | None) -> Fail:
         which = f" of the digest {wanted}" if wanted else ""
         made = Fail("no-bundle", f"{self.shown} has no bundle{which}", Reference=self.shown, Image=self.digest)
-        instead = f"ct fetch {self.shown} -o FILE"
+        instead = f"ct fetch {self.shown} -o NEW.ctp"
         return made.proposing(
-            *([instead] if wanted else [instead.replace("fetch", "fetch --create"), f"ct pack {self.shown} -o FILE"])
+            *([instead] if wanted else [instead.replace("fetch", "fetch --create"), f"ct pack {self.shown} -o NEW.ctp"])
         )
 
     def _of(self, subject: str) -> list[Found]:
@@ -168,7 +168,7 @@ class Image:
 
 def _named(wanted: str | None, data: bytes, subject: str) -> list[Found]:
     """The one bundle that was asked for, if it is this image's."""
-    return [(str(wanted), data, subject)] if referrers.names(oci.document(data, str(wanted)), subject) else []
+    return [(str(wanted), data, subject)] if oci.refers_to(oci.document(data, str(wanted)), subject) else []
 
 
 def _document(data: bytes, digest: str) -> oci.Document:

@@ -1,6 +1,6 @@
 """The manifest that a registry keeps for a bundle, attached to the bundle's image (spec/moving.adoc, "In a registry"). Pure."""
 
-from cerrotorre import oci, referrers
+from cerrotorre import oci
 from cerrotorre.errors import Fail
 from cerrotorre.manifest import MAX_ATTESTATIONS, MAX_MANIFEST, MAX_SUMMARY, TRUST_MEMBERS
 from cerrotorre.oci import Descriptor
@@ -30,7 +30,7 @@ def read(data: bytes, digest: str, subject: str) -> list[Descriptor]:
         raise bad(str(fail)) from None
     if doc.get("artifactType") != TYPE:
         raise bad("it is no bundle's", Expected=TYPE, Actual=str(doc.get("artifactType"))[:200])
-    if not referrers.names(doc, subject):
+    if not oci.refers_to(doc, subject):
         raise bad("it is attached to another image", Expected=subject, Actual=str(doc.get("subject"))[:300])
     kinds = tuple(layer["mediaType"] for layer in doc["layers"])
     if kinds != LAYERS:

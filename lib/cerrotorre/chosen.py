@@ -29,13 +29,13 @@ def choose(arrived: list[Record], checks: tuple[str, ...]) -> Record | None:
     if not arrived:
         raise Fail("pipeline-broken", "no bundle arrived")
     passed = [record for record in arrived if _passed(record, checks)]
-    if len(passed) > 1:
-        digests = ", ".join(_told_apart(record) for record in passed)
+    unjudged = [record for record in arrived if records.status_of(record) in _UNJUDGED]
+    if len(passed) > 1 or (passed and unjudged):
+        why = f"{len(passed)} of {len(arrived)} pass" + (f", and {len(unjudged)} could not be judged" if unjudged else "")
+        which = ", ".join(_told_apart(record) for record in [*passed, *unjudged])
         for record in passed:
-            made = finding("bundle-ambiguous", f"{len(passed)} of {len(arrived)} pass", Which=digests)
+            made = finding("bundle-ambiguous", why, Which=which)
             records.add(record, {**made, "try": [_fetch_one(record)]})
-        return None
-    if any(records.status_of(record) in _UNJUDGED for record in arrived):
         return None
     return passed[0] if passed else None
 
@@ -61,7 +61,7 @@ def _told_apart(record: Record) -> str:
 
 def _fetch_one(record: Record) -> str:
     name, _, _ = str(record["bundle"]).rpartition(" (")
-    return f"ct fetch --bundle {_told_apart(record)} {name} -o FILE"
+    return f"ct fetch --bundle {_told_apart(record)} {name} -o NEW.ctp"
 
 
 def write(record: Record, output: str, keep: Callable[[Record], None] | None, *, quiet: bool) -> None:

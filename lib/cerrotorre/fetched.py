@@ -47,13 +47,7 @@ def unasked(record: Record, palette: Palette) -> str:
 
 def refused(arrived: list[Record], palette: Palette) -> str:
     """Why no bundle was taken: of each of them what is wrong with it."""
-    said = []
-    for record in arrived:
-        if any(made["status"] for made in record["findings"]):
-            said.append(report.refused(record, "Not fetched", palette))
-        else:
-            said.append(f"{palette.mark('~')} {report.named(record['bundle'])} passes, and another could not be judged\n")
-    return "\n".join(said)
+    return "\n".join(report.refused(record, "Not fetched", palette) for record in arrived)
 
 
 def as_json(record: Record, action: str, output: str, *, verified: bool) -> str:

@@ -52,9 +52,13 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     same = there and _same(path, laid)
     if there and not same and not options["force"]:
         raise Fail("destination-exists", f"'{path}' is there, and is not this bundle", Destination=path)
-    transfer = transfers.begin(path, sum(entry["size"] for entry in laid.layout.blobs), "check" if same else "copy")
-    wrong = laid.hashed(None, transfer) if same else _write(path, laid, options["force"], transfer)
-    transfer.end("differs" if wrong else "there" if same else "copied")
+    transfer = transfers.begin(path, sum(entry["size"] for entry in laid.layout.blobs), "hashing" if same else "copying")
+    how = "failed"
+    try:
+        wrong = laid.hashed(None, transfer) if same else _write(path, laid, options["force"], transfer)
+        how = "differs" if wrong else "there" if same else "copied"
+    finally:
+        transfer.end(how)
     if wrong:
         return {"findings": wrong}
     moved = 0 if same else laid.size

@@ -266,4 +266,4 @@ def _only(git: Git, tip: str | None, name: str | None) -> tuple[str, str]:
     several = Fail(
         "bundle-ambiguous", f"{git.shown} has {len(found)}, and none is named", Repository=git.shown, There=spelled + more
     )
-    raise several.proposing(f"ct fetch {git.shown}#{found[-1][0]}:{found[-1][1]} -o FILE")
+    raise several.proposing(f"ct fetch {git.shown}#{found[-1][0]}:{found[-1][1]} -o NEW.ctp")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from cerrotorre import reference
-from cerrotorre.errors import Fail
 
 
 def of(mirrors: Sequence[str], host: str, path: str) -> Iterator[tuple[str, str]]:
@@ -13,12 +12,10 @@ def of(mirrors: Sequence[str], host: str, path: str) -> Iterator[tuple[str, str]
     """
     for one in mirrors:
         (name, above), (mirror, there) = map(_place, one.split("=", 1))
-        if name == host and (path + "/").startswith(above):
-            try:
-                found = reference.parse(f"{mirror}/{there}{path[len(above) :]}".rstrip("/") + ":x")
-            except Fail:
-                # The whole of the prefix has no name on a mirror that is only a host.
-                continue
+        where = (there + path[len(above) :]).rstrip("/")
+        # The whole of a prefix has no name on a mirror that is only a host.
+        if name == host and (path + "/").startswith(above) and where:
+            found = reference.parse(f"{mirror}/{where}:x")
             yield found["host"], found["path"]
 
 

@@ -170,6 +170,12 @@ def _checked(data: bytes, media_type: str | None, what: str) -> Document:
     return doc
 
 
+def refers_to(doc: Document, digest: str) -> bool:
+    """Whether a manifest says that it is attached to this one: its `subject`."""
+    named = doc.get("subject")
+    return isinstance(named, dict) and named.get("digest") == digest
+
+
 def read_config(data: bytes, what: str) -> Document:
     """An image's config. Raises Fail oci-*."""
     doc = _exact(document(data, what), _CONFIG_KEYS, what)

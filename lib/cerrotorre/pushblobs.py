@@ -67,15 +67,17 @@ class Sending:
         for thread in others:
             thread.start()
         work()
+        # Once one has failed, the others are not waited for: they stop at their next piece.
         for thread in others:
-            thread.join()
+            while thread.is_alive() and not self._failures:
+                thread.join(0.1)
         if self._failures:
             raise self._failures[0]
 
     def _one(self, job: Job, buffer: bytearray) -> None:
         entry = job["entry"]
-        transfer = self._transfers.begin(entry["digest"], entry["size"], "push")
-        reading = _Reading(job, self._files, buffer, transfer)
+        transfer = self._transfers.begin(entry["digest"], entry["size"], "uploading" if job["send"] else "hashing")
+        reading = _Reading(job, self._files, buffer, transfer, self._failures)
         how = "hashed"
         try:
             if job["send"] and not self._wrong:
@@ -109,8 +111,9 @@ class Sending:
 class _Reading:
     """The bytes of one blob, hashed as they are read; `matched` once all of them have been, and are the digest's."""
 
-    def __init__(self, job: Job, files: Files, buffer: bytearray, transfer: Any) -> None:
+    def __init__(self, job: Job, files: Files, buffer: bytearray, transfer: Any, failures: list[BaseException]) -> None:
         self._job, self._files, self._buffer, self._transfer = job, files, memoryview(buffer), transfer
+        self._failures = failures
         self._counted = 0
         self.matched = False
         self.parts: list[bytes] = []
@@ -125,6 +128,8 @@ class _Reading:
         self._transfer.add(-self._counted)
         self._counted = 0
         while True:
+            if self._failures:
+                raise self._failures[0]
             part = self._read(done, min(CHUNK, entry["size"] - done))
             digest.update(part)
             done += len(part)

@@ -19,8 +19,8 @@ from cerrotorre.typed import Any
 EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 # What the referrers API lists is looked through to this many entries, and asked for again after so many seconds: some are late.
-LISTED = 1024
-LATE = (0.1, 0.3, 0.6, 1.0)
+LISTED = 16_384
+LATE = (0.1, 0.2, 0.4, 0.8)
 
 
 def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers: Any) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class _Push:
                 Expected=self.image["digest"],
                 Actual=actual,
             )
-        return actual == self.image["digest"]
+        return bool(actual == self.image["digest"])
 
     def name(self, sending: Sending) -> None:
         """The manifests, each after those that it names, then the bundle's, then the list of what refers to the image."""

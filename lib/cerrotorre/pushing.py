@@ -15,6 +15,9 @@ PART, LEAST_PART = 64 << 20, 1 << 20
 DIGESTED = 8 << 20
 # Said by those who take no blob at once.
 IN_PARTS = (405, 411, 413, 415, 501)
+# 202 and 201, as the specification has it; registries also say the others.
+MORE, DONE = (202, 200, 201, 204), (201, 200, 204)
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 Chunks = Callable[[], Iterator[bytes | memoryview]]
 
@@ -93,13 +96,13 @@ class Pushing(Pulling):
         """
         for attempt in range(self._transport.tries):
             last = attempt == self._transport.tries - 1
-            outgoing = Outgoing(chunks, size)
+            outgoing, part = Outgoing(chunks, size), self._part
             try:
-                answer = self._upload(digest, size, outgoing, source if not attempt else None)
-            except (Aborted, Broken) as error:
+                answer = self._upload(digest, size, outgoing, source if not attempt else None, part)
+            except (Aborted, Broken):
                 if outgoing.raised is not None:
                     raise outgoing.raised from None
-                if last or isinstance(error, Aborted):
+                if last:
                     raise
                 self._transport.rest(attempt)
                 if self._arrived(digest, size):
@@ -107,14 +110,11 @@ class Pushing(Pulling):
                 continue
             if outgoing.raised is not None:
                 raise outgoing.raised
-            if answer["status"] == 201:
-                return "mounted" if "mounted" in answer else "uploaded"
-            if answer["status"] in IN_PARTS and self._smaller():
+            if "how" in answer:
+                return str(answer["how"])
+            if answer["status"] in IN_PARTS and self._smaller(part):
                 continue
-            if answer["status"] == 401 and not last:
-                self._authorize(answer, self._authorization)
-                continue
-            # An upload that the registry lost, a body that was damaged on the way, a token that ended meanwhile.
+            # An upload that the registry lost, a body that was damaged on the way.
             if answer["status"] not in BUSY | {400, 404, 416} or last or not self._transport.rest(attempt, answer):
                 break
         raise self._refusal(answer, self._url("blobs/uploads/"))
@@ -128,7 +128,13 @@ class Pushing(Pulling):
         """
         url = self._url(f"manifests/{reference}")
         more = {"Content-Type": media_type, **(headers or {})}
-        answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 412), "PUT", data, more)
+        for attempt in range(self._transport.tries):
+            answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 400, 412), "PUT", data, more)
+            # docker-registry says so, of a digest that is right, while another push writes the same name.
+            if (answer["status"], answer["code"]) != (400, "DIGEST_INVALID") or not self._transport.rest(attempt):
+                break
+        if answer["status"] == 400:
+            raise self._refusal(answer, url)
         if answer["status"] == 412:
             raise Conflict("network", f"{self.host}: {self.path}:{reference} was changed meanwhile", Registry=self.host)
         found: dict[str, str] = answer["headers"]
@@ -150,44 +156,47 @@ class Pushing(Pulling):
         except Fail:
             return False
 
-    def _smaller(self) -> bool:
-        """Send in parts from now on, in smaller ones if it was so already; False if that is no use."""
-        self._part = self._part // 8 if self._part else PART
-        return self._part >= LEAST_PART
+    def _smaller(self, part: int) -> bool:
+        """Send in parts from now on, or in smaller ones than these; False if that is no use."""
+        with self._lock:
+            if self._part == part:
+                self._part = part // 8 if part else PART
+            return self._part >= LEAST_PART
 
-    def _upload(self, digest: str, size: int, outgoing: Outgoing, source: str | None) -> Answer:
-        """One try: the answer that ended it."""
+    def _upload(self, digest: str, size: int, outgoing: Outgoing, source: str | None, part: int) -> Answer:
+        """One try: the answer that ended it, with `how` if that is well. With `part` it is sent in parts of so many bytes."""
         begun = self._begin(digest, source)
-        if begun["status"] != 202:
+        if "how" in begun:
             return begun
         url = self._led(self._url("blobs/uploads/"), begun)
-        least = begun["headers"].get("oci-chunk-min-length", "")
-        part = max(self._part, int(least)) if re.fullmatch(r"[0-9]{1,12}", least) and int(least) else self._part
-        if not part:
-            if not size:
-                outgoing.finish()
-            return self._sent("PUT", with_query(url, digest=digest), outgoing, 0, size, {}, size)
+        said = begun["headers"].get("oci-chunk-min-length", "")
+        least = int(said) if _NUMBER.fullmatch(said) else 0
+        part = max(part or (PART if least else 0), least)
         position = 0
-        while position < size:
-            length = min(max(part, PART if least and not self._part else 0), size - position)
+        while part and position < size:
+            length = min(part, size - position)
             ranged = {"Content-Range": f"{position}-{position + length - 1}"}
             answer = self._sent("PATCH", url, outgoing, position, length, ranged, length)
-            if answer["status"] != 202:
-                return answer if answer["status"] != 201 else answer | {"status": 404}
+            if answer["status"] not in MORE:
+                return answer
             position += length
+            if answer["headers"].get("range", "").removeprefix("bytes=") not in ("", f"0-{position - 1}"):
+                raise Broken("network", f"{self.host} has another part of a blob than was sent", Registry=self.host)
             url = self._led(url, answer)
-        outgoing.finish()
-        return self._sent("PUT", with_query(url, digest=digest), outgoing, size, 0, {}, size)
+        if position == size:
+            outgoing.finish()
+        answer = self._sent("PUT", with_query(url, digest=digest), outgoing, position, size - position, {}, size)
+        return answer | {"how": "uploaded"} if answer["status"] in DONE else answer
 
     def _begin(self, digest: str, source: str | None) -> Answer:
-        """201 for a blob that was mounted, else 202 with where to send it."""
+        """202 with where to send the blob, or `how` if it was mounted."""
         url = self._url("blobs/uploads/")
         if source:
             try:
                 self._want(f"repository:{source}:pull")
                 mounting = with_query(url, mount=digest, **{"from": source})
                 asked = self._ask(mounting, "*/*", CHUNK, (201, 202), "POST", b"")
-                return asked | {"mounted": True} if asked["status"] == 201 else asked
+                return asked | {"how": "mounted"} if asked["status"] == 201 else asked
             except Broken:
                 raise
             except Fail:
@@ -212,12 +221,13 @@ class Pushing(Pulling):
         def act(url: str, sent: dict[str, str], verified: bool) -> Answer:
             nonlocal acts
             acts += 1
+            # Led elsewhere with it, or with a new token.
+            if acts > 1 and position and size:
+                raise Broken("network", f"{self.host} wants a part of a blob again", Registry=self.host)
             if acts > 1:
-                if position and size:
-                    raise Fail("network", f"{self.host} leads elsewhere with a part of a blob", Registry=self.host)
                 outgoing.again()
             return self._transport.upload(
                 method, url, sent, outgoing.take(size), patience=digested / DIGESTED, verified=verified
             )
 
-        return self._follow(url, more, act)[0]
+        return self._authorized(url, more, act)

@@ -68,9 +68,3 @@ def by_digest(entries: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         else:
             others.append(digest)
     return {digest: named[digest] for digest in sorted(named)}, others
-
-
-def names(doc: oci.Document, subject: str) -> bool:
-    """Whether a manifest says that it is attached to `subject`."""
-    named = doc.get("subject")
-    return isinstance(named, dict) and named.get("digest") == subject

@@ -128,7 +128,7 @@ SETTINGS = {
         ),
         Setting(
             "registries.mirrors",
-            "Where to read first: of a repository that PREFIX names or that lies under it, each MIRROR is asked, in this order, and then the registry itself. One that fails or does not have it is passed over. What a tag names is the word of who answers, and the bundle names that one.",
+            "Where to read first: of a repository that PREFIX names or that lies under it, each MIRROR is asked, in this order, and then the registry itself. One that fails or does not have it is passed over. What a tag names is the word of who answers, and the bundle names that one. registries.conf is not read.",
             MIRROR,
             default=[],
             array=True,
