@@ -11,10 +11,22 @@ from cerrotorre.errors import Fail
 
 MAX_FILE = 1 << 20
 # Members of a profile that say where else credentials come from.
-ELSEWHERE = ("credential_process", "sso_session", "sso_start_url", "role_arn", "source_profile", "credential_source", "web_identity_token_file")
+ELSEWHERE = (
+    "credential_process",
+    "sso_session",
+    "sso_start_url",
+    "role_arn",
+    "source_profile",
+    "credential_source",
+    "web_identity_token_file",
+)
 # What obstore takes credentials from without our help.
 OTHERS = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-_KEYS = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key", "aws_session_token": "session_token"}
+_KEYS = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+}
 
 Sections = dict[str, dict[str, str]]
 
@@ -55,7 +67,9 @@ def _keys(env: Mapping[str, str], credentials: dict[str, str], profile: dict[str
     for member in ELSEWHERE:
         if member in profile or member in credentials:
             raise Fail(
-                "network", f"the profile {name!r} takes its credentials by way of {member}, which is not done here", Profile=name
+                "network",
+                f"the profile {name!r} takes its credentials by way of {member}, which is not done here",
+                Profile=name,
             ).proposing(f'eval "$(aws configure export-credentials --profile {name} --format env)"')
     if env.get("AWS_SKIP_SIGNATURE", "").lower() in ("true", "1") or any(env.get(other) for other in OTHERS):
         return {}

@@ -34,7 +34,12 @@ CODES = frozenset(
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"status code: ([1-5][0-9][0-9])")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Body|Decode|Interrupted)")
-_WORDS = {"Connect": "no connection", "Timeout": "no answer in time", "Request": "the connection broke", "Interrupted": "the connection broke"}
+_WORDS = {
+    "Connect": "no connection",
+    "Timeout": "no answer in time",
+    "Request": "the connection broke",
+    "Interrupted": "the connection broke",
+}
 
 _stores: dict[tuple[str, str, int], Any] = {}
 _lock = allocate_lock()
@@ -65,14 +70,22 @@ def opened(url: str, seconds: int, env: Mapping[str, str] | None = None) -> Any:
 
 def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any:
     try:
-        from obstore import store
+        from obstore import exceptions, store
     except ImportError:
-        fail = Fail("tool-missing", "obstore, the Python package that talks to object stores, is not installed", Package="obstore")
+        fail = Fail(
+            "tool-missing", "obstore, the Python package that talks to object stores, is not installed", Package="obstore"
+        )
         raise fail.proposing("python3 -m pip install obstore", "man ct-install") from None
     from datetime import timedelta
 
+    kinds: Any = store
     # Said either way, since the environment may say otherwise: it does not choose to go without TLS.
-    client: dict[str, Any] = {"allow_http": False, "allow_invalid_certificates": False, "timeout": f"{seconds}s", "connect_timeout": "20s"}
+    client: dict[str, Any] = {
+        "allow_http": False,
+        "allow_invalid_certificates": False,
+        "timeout": f"{seconds}s",
+        "connect_timeout": "20s",
+    }
     given: dict[str, Any] = {"retry_config": {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=5 * seconds)}}
     try:
         if scheme == "s3":
@@ -82,17 +95,15 @@ def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any
             if path := said.pop("ca_bundle", None):
                 client["root_certificate"] = _certificates(path)
             conditional = {"conditional_put": "etag", "copy_if_not_exists": "multipart", "checksum_algorithm": "sha256"}
-            return store.S3Store(bucket, client_options=client, **conditional, **said, **given)
+            return kinds.S3Store(bucket, client_options=client, **conditional, **said, **given)
         if scheme == "gs":
-            return store.GCSStore(bucket, client_options=client, **given)
+            return kinds.GCSStore(bucket, client_options=client, **given)
         # By the names of Azure's own tools; obstore knows others.
         for ours, name in (("account_name", "AZURE_STORAGE_ACCOUNT"), ("account_key", "AZURE_STORAGE_KEY")):
             if env.get(name):
                 given[ours] = env[name]
-        return store.AzureStore(bucket, client_options=client, **given)
-    except Fail:
-        raise
-    except Exception as error:
+        return kinds.AzureStore(bucket, client_options=client, **given)
+    except exceptions.BaseError as error:
         raise failed(f"{scheme}://{bucket}", error) from None
 
 
@@ -120,13 +131,13 @@ def _certificates(path: str) -> bytes:
 
 
 def asked(url: str, do: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """What `do` returns. Its failures become findings; FileNotFoundError, and what `conflict` says, stay as they are."""
+    """What `do` returns. The store's failures become findings; FileNotFoundError, and what `conflict` is of, stay as they are."""
+    from obstore import exceptions
+
     try:
         return do(*given, **named)
-    except (Fail, FileNotFoundError):
-        raise
-    except Exception as error:
-        if conflict(error):
+    except exceptions.BaseError as error:
+        if isinstance(error, FileNotFoundError) or conflict(error):
             raise
         raise failed(url, error) from None
 
@@ -150,7 +161,9 @@ def failed(url: str, error: BaseException) -> Fail:
         words = f"the store refuses what these credentials ask for{said}"
         return Fail("network", f"{url}: {words}", Place=place).proposing("man ct-places")
     if "169.254.169.254" in text or "metadata.google.internal" in text or "MissingAccount" in text:
-        return Fail("network", f"{url}: there are no credentials, and this host has none of its own", Place=place).proposing("man ct-places")
+        return Fail("network", f"{url}: there are no credentials, and this host has none of its own", Place=place).proposing(
+            "man ct-places"
+        )
     if isinstance(error, FileNotFoundError):
         return Fail("network", f"{url}: it is not there{said}", Place=place)
     if "builder error" in text:
@@ -159,7 +172,13 @@ def failed(url: str, error: BaseException) -> Fail:
         return Fail("network", f"{url}: the bucket is in another region", Place=place).proposing("AWS_REGION=REGION ct …")
     if "certificate" in text.lower():
         return Fail("network", f"{url}: its certificate is not believed", Place=place)
-    words = f"the store fails{said}" if said else _WORDS.get(kind[1], "the connection broke") if kind else "no answer that is understood"
+    words = (
+        f"the store fails{said}"
+        if said
+        else _WORDS.get(kind[1], "the connection broke")
+        if kind
+        else "no answer that is understood"
+    )
     return Fail("network", f"{url}: {words}", Place=place)
 
 
@@ -186,6 +205,8 @@ def chunks(url: str, offset: int, size: int, id: str | None) -> Iterator[memoryv
     """
     _, _, key = split(url)
     store = opened(url, READING)
+    from obstore import exceptions
+
     failures, end = 0, offset + size
     while offset < end:
         before = offset
@@ -199,11 +220,9 @@ def chunks(url: str, offset: int, size: int, id: str | None) -> Iterator[memoryv
                     yield view[start : start + CHUNK]
                 offset += len(view)
             problem: BaseException = ConnectionError()
-        except (Fail, GeneratorExit, KeyboardInterrupt):
-            raise
         except FileNotFoundError as error:
             raise failed(url, error) from None
-        except Exception as error:
+        except (exceptions.BaseError, OSError) as error:
             if conflict(error):
                 raise _changed(url) from None
             problem = error
