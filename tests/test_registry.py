@@ -144,7 +144,7 @@ def test_refusals_leave_nothing(registry, home):
 @pytest.mark.parametrize(
     ("status", "at", "code", "said"),
     [
-        (401, "/v2/a/", "", "skopeo login"),
+        (401, "/v2/a/", "", "none are sent without TLS"),
         (403, "/v2/a/", "", "skopeo login"),
         (403, "/v2/a/", "DENIED", "skopeo login"),
         (403, "/", "", "skopeo login"),
