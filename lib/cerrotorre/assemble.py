@@ -141,10 +141,10 @@ class _Work:
         return [self._wrong[number] for number in sorted(self._wrong)]
 
     def stay(self) -> None:
-        """Leave what there is to the next call, if there is anything."""
+        """Leave what there is to the next call, if that is worth it."""
         with self._lock:
             self._stopped = True
-            if any(self.marks):
+            if sum(self.marks) >= CHUNK:
                 try:
                     self._part.save(self.marks)
                 except OSError:
