@@ -9,6 +9,8 @@ from cerrotorre.errors import Fail, Finding
 from cerrotorre.newfile import NewFile
 from cerrotorre.records import Record
 
+Chunks = Iterator[bytes | memoryview]
+
 
 class Layout:
     """What a record's bundle consists of: `small` members with their bytes, then the blobs. Raises Fail for a bad record."""
@@ -107,8 +109,11 @@ def _write_at(fd: int, data: bytes, offset: int) -> None:
         done += os.pwrite(fd, data[done:], offset + done)
 
 
-def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> list[Finding]:
-    """Write the bundle to a descriptor as it is hashed. Where something is wrong the end is withheld: the copy is truncated."""
+def write_stream(record: Record, fd: int, progress: sinks.Progress, far: Callable[[Entry, Entry], Chunks]) -> list[Finding]:
+    """Write the bundle to a descriptor as it is hashed. Where something is wrong the end is withheld: the copy is truncated.
+
+    `far` gives the bytes of a blob that lies at a URL, by its `at` and its entry.
+    """
     layout = Layout(record)
     wanted = sinks.documents(layout.blobs)
     files = Files()
@@ -119,7 +124,8 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
         write_all(fd, layout.head())
         for entry in layout.blobs:
             write_all(fd, _blob_header(entry))
-            chunks = _chunks(entry, files)
+            at = entry["at"]
+            chunks: Chunks = sinks.file_chunks(at, entry["size"], files) if "file" in at else far(at, entry)
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
@@ -133,12 +139,3 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
     if not wrong:
         write_all(fd, tarball.END)
     return wrong
-
-
-def _chunks(entry: Entry, files: Files) -> Iterator[bytes | memoryview]:
-    if "file" in entry["at"]:
-        return sinks.file_chunks(entry["at"], entry["size"], files)
-    # Most bundles lie in files.
-    from cerrotorre import remote
-
-    return remote.chunks(entry["at"], entry)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from cerrotorre import layout
+from cerrotorre.content import Entry
 from cerrotorre.errors import Finding
 from cerrotorre.progress import Progress
 from cerrotorre.records import Record
@@ -34,5 +35,12 @@ def write(
             return assemble.write_file(record, output, transfers, approve, new=new)
     with Progress(record["bundle"], total, quiet=quiet) as progress:
         if output == "-":
-            return layout.write_stream(record, STDOUT, progress.add)
+            return layout.write_stream(record, STDOUT, progress.add, _far)
         return layout.write_file(record, output, progress.add, approve)
+
+
+def _far(at: Entry, entry: Entry) -> layout.Chunks:
+    # Most bundles lie in files.
+    from cerrotorre import remote
+
+    return remote.chunks(at, entry)
