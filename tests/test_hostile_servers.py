@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from cerrotorre import bearer, distribution, registry, skopeo, sources, transport
+from cerrotorre import bearer, distribution, skopeo, sources, transport
 from cerrotorre.errors import Fail
 from registries import INDEX, MANIFEST, Fake, digest
 
@@ -132,12 +132,12 @@ def test_credentials_go_to_the_same_port(realm, host, realms, good):
         bearer.check_realm(realm, host, realms)
 
 
-# -- skopeo ---------------------------------------------------------------------------------------------------------------------
+# -- images ---------------------------------------------------------------------------------------------------------------------
 
 
-def remote(host, directory):
-    reference = {"host": host, "path": "a/app", "tag": "1", "digest": ""}
-    return registry.Remote(reference, [host], str(directory))
+def repository(host, env=None, **limits):
+    made = transport.Transport({}, tries=1, **limits)
+    return distribution.Repository(host, "a/app", [host], [], {} if env is None else env, made)
 
 
 def image(fake, size=110):
@@ -149,19 +149,16 @@ def image(fake, size=110):
     return {"mediaType": MANIFEST, "digest": digest(made), "size": len(made)}
 
 
-def test_a_registry_that_never_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "ANSWER", 0.8)
+def test_a_registry_that_never_answers():
     with server(lambda connection: time.sleep(30)) as host:
         began = time.monotonic()
-        with pytest.raises(Fail, match=r"hardly anything came for 0.8 s") as caught:
-            remote(host, tmp_path).resolve(":1")
+        with pytest.raises(Fail, match=r"no answer within 0.8 s") as caught:
+            repository(host, timeout=0.8).resolve("1")
         assert caught.value.finding["finding"] == "network" and time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("drip", [b"", b"a"])
-def test_a_blob_that_does_not_come(tmp_path, monkeypatch, drip):
-    monkeypatch.setattr(registry, "SILENCE", 0.8)
-
+def test_a_blob_that_does_not_come(drip):
     def stall(handler):
         handler.send_response(200)
         handler.send_header("Content-Length", "110")
@@ -171,16 +168,15 @@ def test_a_blob_that_does_not_come(tmp_path, monkeypatch, drip):
             time.sleep(0.1)
 
     with Fake() as fake:
-        root = image(fake)
+        image(fake)
         fake.answers[f"/v2/a/app/blobs/{digest(b'layer')}"] = stall
         began = time.monotonic()
-        with pytest.raises(Fail, match=r"hardly anything came for 0.8 s") as caught:
-            remote(fake.host, tmp_path).fetch(root)
+        with pytest.raises(Fail, match=r"less than 64 KiB in 0.8 s") as caught:
+            list(repository(fake.host, slow=0.8).chunks(digest(b"layer"), 110))
         assert caught.value.finding["finding"] == "network" and time.monotonic() - began < 6
 
 
-def test_a_blob_that_is_larger_than_declared(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "SLACK", 1 << 20)
+def test_a_blob_that_is_larger_than_declared():
     sent = []
 
     def flood(handler):
@@ -193,28 +189,30 @@ def test_a_blob_that_is_larger_than_declared(tmp_path, monkeypatch):
             time.sleep(0.002)
 
     with Fake() as fake:
-        root = image(fake)
+        image(fake)
         fake.answers[f"/v2/a/app/blobs/{digest(b'layer')}"] = flood
-        with pytest.raises(Fail, match="larger than its descriptor says") as caught:
-            remote(fake.host, tmp_path).fetch(root)
-        assert caught.value.finding["finding"] == "oci-size"
+        with pytest.raises(Fail, match="has another size") as caught:
+            list(repository(fake.host).chunks(digest(b"layer"), 110))
+        assert caught.value.finding["finding"] == "network"
         assert len(sent) < 1000
 
 
 @pytest.mark.parametrize("challenge", ['Basic realm="x"', 'Bearer realm="http://{host}/token",service="x"'])
-def test_no_credentials_without_tls(tmp_path, monkeypatch, challenge):
+def test_no_credentials_without_tls(tmp_path, challenge):
     with Fake() as fake:
         (tmp_path / "auth.json").write_text(json.dumps({"auths": {fake.host: {"auth": "Ym9iOmh1bnRlcjI="}}}))
-        monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
-        root = image(fake)
+        env = {"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
+        image(fake)
         fake.authorization, fake.challenge = "Basic Ym9iOmh1bnRlcjI=", challenge
         fake.answers["/token.*"] = lambda handler: handler.reply(200, b'{"token":"x"}')
         with pytest.raises(Fail):
-            remote(fake.host, tmp_path).resolve(":1")
+            repository(fake.host, env).resolve("1")
         with pytest.raises(Fail):
-            remote(fake.host, tmp_path)._copy(root["digest"], f"{tmp_path}/image")
-        # Of nobody skopeo says `:`.
-        assert len(fake.seen) > 3 and {said for _, _, said in fake.seen} <= {None, "Basic Og==", "Bearer x"}
+            list(repository(fake.host, env).chunks(digest(b"layer"), 110))
+        assert len(fake.seen) > 1 and {said for _, _, said in fake.seen} == {None}
+
+
+# -- skopeo ---------------------------------------------------------------------------------------------------------------------
 
 
 def fake_skopeo(tmp_path, monkeypatch, script):
@@ -238,16 +236,17 @@ def test_what_skopeo_repeats_of_credentials_is_left_out(tmp_path, monkeypatch):
 def test_what_goes_on_is_let_go_on(tmp_path, monkeypatch):
     script = 'for n in 1 2 3 4 5 6; do head -c 70000 /dev/zero >"$TMPDIR/$n"; sleep 0.3; done; echo done'
     fake_skopeo(tmp_path, monkeypatch, script)
-    more = {"silence": 1.0, "most": (1 << 20, Fail("oci-size", "x"))}
-    assert skopeo.run(["x"], "a", "network", str(tmp_path / "work"), **more)[0] == b"done\n"
+    most = (1 << 20, Fail("oci-size", "x"))
+    assert skopeo.run(["x"], "a", "network", str(tmp_path / "work"), most=most)[0] == b"done\n"
 
 
 def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(skopeo, "GRACE", 0.3)
-    fake_skopeo(tmp_path, monkeypatch, "trap '' TERM; while :; do sleep 0.1; done")
+    script = "trap '' TERM; head -c 70000 /dev/zero >\"$TMPDIR/x\"; while :; do sleep 0.1; done"
+    fake_skopeo(tmp_path, monkeypatch, script)
     began = time.monotonic()
-    with pytest.raises(Fail, match="hardly anything"):
-        skopeo.run(["x"], "a", "network", str(tmp_path / "work"), silence=0.3)
+    with pytest.raises(Fail, match="too much"):
+        skopeo.run(["x"], "a", "network", str(tmp_path / "work"), most=(1 << 16, Fail("oci-size", "too much")))
     assert time.monotonic() - began < 4
 
 

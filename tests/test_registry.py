@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD, program
-from processes import PATIENCE, await_, gone
-from registries import docker_registry
+from processes import PATIENCE, gone
+from registries import Fake, docker_registry, push_layout
 
 CT = BUILD / "bin" / "ct"
 HERE = Path(__file__).parent
@@ -130,7 +130,6 @@ def test_all_platforms(registry, home, kind):
 
 def test_refusals_leave_nothing(registry, home):
     made = run(home, "pack", f"{registry}/a/absent:1", "-o", "x.ctp", status=12)
-    assert "unknown" in made.stderr and "time=" not in made.stderr
     assert f"no such image there: {registry}/a/absent:1" in made.stderr and "insecure" not in made.stderr
     # A port that was free a moment ago.
     with socket.socket() as probe:
@@ -145,14 +144,14 @@ def test_refusals_leave_nothing(registry, home):
 @pytest.mark.parametrize(
     ("status", "at", "code", "said"),
     [
-        (401, "/v2/a/", "", "skopeo login"),
+        (401, "/v2/a/", "", "none are sent without TLS"),
         (403, "/v2/a/", "", "skopeo login"),
         (403, "/v2/a/", "DENIED", "skopeo login"),
         (403, "/", "", "skopeo login"),
         (404, "/v2/a/", "NAME_UNKNOWN", "no such image there"),
         (404, "/v2/a/", "MANIFEST_UNKNOWN", "no such image there"),
         (404, "/v2/a/", "", "no such image there"),
-        (500, "/v2/a/", "", "skopeo could not get"),
+        (500, "/v2/a/", "", "(500)"),
     ],
 )
 def test_what_a_refusal_means(registry, home, status, at, code, said):
@@ -182,24 +181,10 @@ def test_what_a_refusal_means(registry, home, status, at, code, said):
     assert (f"skopeo login {host}\n" in made.stderr) == (said == "skopeo login")
 
 
-def registries_conf(home, text):
-    """skopeo's own configuration, of this home."""
-    where = home / "home" / ".config" / "containers"
-    where.mkdir(parents=True, exist_ok=True)
-    (where / "registries.conf").write_text(text)
-
-
 def test_tls_is_asked_for_unless_configured(registry, home):
     (home / "home" / "config.toml").unlink()
     made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
     assert "speaks plain HTTP" in made.stderr and f"ct config set registries.insecure {registry}\n" in made.stderr
-    # Neither skopeo's configuration nor the environment can say otherwise.
-    registries_conf(home, f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
-    skopeo = ["skopeo", "inspect", "--raw", f"docker://{registry}/a/labelled:1"]
-    subprocess.run(skopeo, env={"PATH": "/usr/bin:/bin", "HOME": str(home / "home")}, capture_output=True, check=True)
-    conf = str(home / "home" / ".config" / "containers" / "registries.conf")
-    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12, CONTAINERS_REGISTRIES_CONF=conf)
-    assert "HTTPS" in made.stderr
     # Another host's permission is not this one's.
     (home / "home" / "config.toml").write_text('[registries]\ninsecure = ["localhost", "*.lan", "127.0.0.1:1"]\n')
     made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=12)
@@ -209,32 +194,22 @@ def test_tls_is_asked_for_unless_configured(registry, home):
 
 
 def test_a_mirror_is_named(registry, home):
-    """What registries.conf sends to a mirror is said to come from there, and needs the mirror's own permission."""
-    conf = f"""[[registry]]
-prefix = "localhost:1/team"
-location = "localhost:1/team"
-[[registry.mirror]]
-location = "{registry}/a"
-insecure = true
-"""
+    """What the configuration sends to a mirror is said to come from there, and needs the mirror's own permission."""
     config = home / "home" / "config.toml"
-    registries_conf(home, conf)
-    config.write_text("")
+    mirrors = f'mirrors = ["localhost:1/team={registry}/a"]\n'
+    config.write_text(f"[registries]\n{mirrors}")
     run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
-    config.write_text(f'[registries]\ninsecure = ["{registry}"]\n')
+    config.write_text(f'[registries]\n{mirrors}insecure = ["localhost:1"]\n')
     run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
-    config.write_text('[registries]\ninsecure = ["localhost:1"]\n')
-    made = run(home, "pack", "localhost:1/team/labelled:1", "-o", "x.ctp", status=12)
-    assert "mirror" in made.stderr
-    config.write_text(f'[registries]\ninsecure = ["{registry}", "localhost:1"]\n')
+    assert left(home) == []
+    config.write_text(f'[registries]\n{mirrors}insecure = ["{registry}"]\n')
     for by in (":1", f"@{served(registry, 'a/labelled:1')['digest']}"):
         made = run(home, "pack", f"localhost:1/team/labelled{by}", "-o", "x.ctp")
         assert "mirrored" in made.stdout
         manifest = facts(home, "x.ctp")
         assert manifest["provenance"] == {"source": f"{registry}/a/labelled{by}", "registry": registry}
-    # It is blocked where registries.conf says so.
-    registries_conf(home, f'[[registry]]\nlocation = "{registry}"\nblocked = true\n')
-    run(home, "pack", f"{registry}/a/labelled:1", "-o", "y.ctp", status=12)
+    # What it does not have is asked of the registry itself, here of nobody.
+    run(home, "pack", "localhost:1/team/absent:1", "-o", "y.ctp", status=12)
     assert left(home) == ["x.ctp"]
 
 
@@ -247,7 +222,6 @@ def put(registry, name, data, media_type):
 
 
 def test_urls_are_never_followed(registry, home):
-    """skopeo would ask them for the layer."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -282,13 +256,13 @@ def test_urls_are_never_followed(registry, home):
 
 
 def test_without_skopeo(registry, home):
+    """Nothing but ct is needed, and of what an image has only its documents are read twice."""
     tools = home / "home" / "bin"
     tools.mkdir()
-    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm", "cat"):
+    for name in ("sh", "env", "sed", "readlink", "mktemp", "rm", "cat", "find", "id", "python3"):
         (tools / name).symlink_to(shutil.which(name))
-    made = run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", status=69, PATH=str(tools))
-    assert "skopeo" in made.stderr
-    assert left(home) == []
+    run(home, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp", PATH=str(tools))
+    assert left(home) == ["x.ctp"]
 
 
 def test_a_policy_by_registry(registry, home):
@@ -299,23 +273,32 @@ def test_a_policy_by_registry(registry, home):
         run(home, "verify", "x.ctp", "--policy", "home/p.json", status=status)
 
 
-def test_an_interrupted_fetch_leaves_nothing(registry, home):
-    tools = home / "home" / "slow"
-    tools.mkdir()
-    # A skopeo that never comes back.
-    (tools / "skopeo").write_text(f"#!/bin/sh\n: >'{tools}/fetching'\nexec sleep 60\n")
-    (tools / "skopeo").chmod(0o755)
-    environment = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home / "home"), "CT_HOME": str(home / "home")}
-    child = subprocess.Popen(
-        [CT, "pack", f"{registry}/a/labelled:1", "-o", "x.ctp"],
-        cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    await_((tools / "fetching").exists, "the fetching", of=child)
-    assert any(name.startswith(".ct.") for name in left(home))
-    # As a terminal's ^C does: to the whole group.
-    subprocess.run(["kill", "-s", "INT", "--", f"-{child.pid}"], check=True)
-    assert child.wait(10) == 130 or child.returncode == -signal.SIGINT
-    gone(child.pid)
+def test_an_interrupted_fetch_leaves_nothing(home):
+    """Of an image of which hardly anything came; what is worth keeping stays (test_assemble.py)."""
+    fetching, hold = threading.Event(), threading.Event()
+
+    def stall(handler):
+        fetching.set()
+        hold.wait(PATIENCE)
+
+    subprocess.run(["python3", "-B", HERE / "images.py", "single", home / "home" / "single"], check=True)
+    with Fake() as fake:
+        push_layout(fake, home / "home" / "single")
+        layer = json.loads(fake.manifests["1"][0])["layers"][0]["digest"]
+        fake.answers[f"/v2/a/app/blobs/{layer}"] = stall
+        (home / "home" / "config.toml").write_text(f'[registries]\ninsecure = ["{fake.host}"]\n')
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(home / "home"), "CT_HOME": str(home / "home")}
+        child = subprocess.Popen(
+            [CT, "pack", f"{fake.host}/a/app:1", "-o", "x.ctp"],
+            cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert fetching.wait(PATIENCE)
+        assert any(name.startswith(".ct.") for name in left(home)) and ".x.ctp.part" in left(home)
+        # As a terminal's ^C does: to the whole group.
+        subprocess.run(["kill", "-s", "INT", "--", f"-{child.pid}"], check=True)
+        assert child.wait(10) == 130 or child.returncode == -signal.SIGINT
+        gone(child.pid)
+        hold.set()
     assert left(home) == []
 
 

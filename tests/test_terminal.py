@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from conftest import BUILD, LIBRARY, program
 from console import Console, screen, width
 from processes import PATIENCE, alive, await_, gone, stalled, writing
+from registries import Fake, push_layout
 from small import BIN, run
 
 COLOUR = "\x1b["
@@ -452,20 +454,29 @@ def test_no_width_changes_a_text(words: list[str], place: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def registry(place: Path) -> str:
-    """A `skopeo` that begins to fetch and never ends, in front of the PATH."""
-    manifest = min((place / "image" / "blobs" / "sha256").iterdir(), key=lambda path: b"layers" not in path.read_bytes())
-    (place / "bin").mkdir()
-    script = f'#!/bin/sh\ncase $1 in inspect) exec cat {manifest} ;; esac\n: >"$HOME/fetching"\nexec sleep 60\n'
-    (place / "bin" / "skopeo").write_text(script)
-    (place / "bin" / "skopeo").chmod(0o755)
-    return f"{place / 'bin'}:{BIN}:{os.environ['PATH']}"
+def registry(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A registry with an image whose layers never come; `fetching` is set once they are asked for. `home` has its configuration."""
+    with Fake() as fake:
+        fake.home = tmp_path_factory.mktemp("configured")
+        (fake.home / "config.toml").write_text(f'[registries]\ninsecure = ["{fake.host}"]\n')
+        push_layout(fake, place / "image")
+        fake.fetching, hold = threading.Event(), threading.Event()
+
+        def stall(handler: Any) -> None:
+            fake.fetching.set()
+            hold.wait()
+            handler.close_connection = True
+
+        for layer in json.loads(fake.manifests["1"][0])["layers"]:
+            fake.answers[f"/v2/a/app/blobs/{layer['digest']}"] = stall
+        yield fake
+        hold.set()
 
 
 STALLED = {
     "verify": ["verify", "-"],
     "pack": ["pack", "oci:large", "-o", "-"],
-    "fetch": ["pack", "registry.example/app:1", "-o", "never.ctp"],
+    "fetch": ["pack", "--no-attached", "--no-sign", "HOST/a/app:1", "-o", "never.ctp"],
 }
 
 
@@ -489,14 +500,13 @@ SENT = [
     SENT,
     ids=[f"{shell[0]} {work} {'group' if group else 'alone'} {number.name}" for shell, work, group, number in SENT],
 )
-def test_signals(shell: list[str], work: str, group: bool, number: signal.Signals, place: Path, registry: str) -> None:
+def test_signals(shell: list[str], work: str, group: bool, number: signal.Signals, place: Path, registry: Any) -> None:
     """The end of `ct` is the end of what it runs, and nothing is left."""
     program(shell[0])
-    env = environment(place, PATH=registry)
+    env = environment(place, **({"CT_HOME": str(registry.home)} if work == "fetch" else {}))
+    words = [word.replace("HOST", registry.host) for word in STALLED[work]]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(
-        [*shell, str(BIN / "ct"), *STALLED[work]], cwd=place, env=env, start_new_session=True, **pipes
-    ) as made:
+    with subprocess.Popen([*shell, str(BIN / "ct"), *words], cwd=place, env=env, start_new_session=True, **pipes) as made:
         try:
             assert made.stdin and made.stdout and made.stderr
             if work == "verify":
@@ -505,7 +515,7 @@ def test_signals(shell: list[str], work: str, group: bool, number: signal.Signal
             elif work == "pack":
                 assert select.select([made.stdout], [], [], PATIENCE)[0] and made.stdout.read(1)
             else:
-                await_((place / "fetching").exists, "the fetching", of=made)
+                assert registry.fetching.wait(PATIENCE)
             # Each of its tools has begun, and waits: for input, a reader, or the registry.
             stalled(made.pid)
             assert made.poll() is None, made.stderr.read()
@@ -517,7 +527,7 @@ def test_signals(shell: list[str], work: str, group: bool, number: signal.Signal
         finally:
             if alive(made.pid):
                 os.killpg(made.pid, signal.SIGKILL)
-            (place / "fetching").unlink(missing_ok=True)
+            registry.fetching.clear()
 
 
 def test_a_signal_at_any_time(place: Path) -> None:

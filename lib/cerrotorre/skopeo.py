@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import time
 
 from cerrotorre import interrupt
 from cerrotorre.errors import Fail
@@ -13,8 +12,6 @@ from cerrotorre.errors import Fail
 MAX_WORDS = 2000
 # Seconds between two looks at what it has written, and that it is given to end when told to.
 LOOK, GRACE = 0.2, 10
-# Bytes that count as having gone on.
-LEAST = 64 << 10
 _CREDENTIALS = re.compile(r"\b(Basic|Bearer)\s+\S+")
 _FULL = ("no space left on device", "disk quota exceeded")
 # Which roots TLS is checked against, and how, is the host's to say (/etc/ssl, /etc/containers/certs.d), not the environment's.
@@ -27,14 +24,12 @@ def run(
     slug: str,
     directory: str,
     *,
-    silence: float | None = None,
     most: tuple[int, Fail] | None = None,
     cwd: str | None = None,
 ) -> tuple[bytes, list[str]]:
     """Run skopeo: (what it printed, what it logged, a message a line). Its temporary files go into `directory`.
 
-    It is ended when `directory` has hardly grown for `silence` seconds, or has grown by more than `most` bytes, which raises the Fail
-    beside them. Raises Fail tool-missing, file-unwritable for a full disk, else `slug`.
+    It is ended when `directory` has grown by more than `most` bytes, which raises the Fail beside them. Raises Fail tool-missing, file-unwritable for a full disk, else `slug`.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LOOSENING}
     # It copies archives there, which would fill /var/tmp, and would stay there if it were killed.
@@ -50,10 +45,7 @@ def run(
             preexec_fn=interrupt.ending_with(os.getpid()),
         ) as child:
             try:
-                if silence is None and most is None:
-                    out, words = child.communicate()
-                else:
-                    out, words = _watch(child, subject, slug, directory, silence, most)
+                out, words = child.communicate() if most is None else _watch(child, directory, *most)
             except BaseException:
                 # It must be gone before its directory is.
                 child.terminate()
@@ -76,28 +68,14 @@ def run(
     return out, said
 
 
-def _watch(
-    child: "subprocess.Popen[bytes]",
-    subject: str,
-    slug: str,
-    directory: str,
-    silence: float | None,
-    most: tuple[int, Fail] | None,
-) -> tuple[bytes, bytes]:
-    first = before = _size(directory)
-    since = time.monotonic()
+def _watch(child: "subprocess.Popen[bytes]", directory: str, most: int, excess: Fail) -> tuple[bytes, bytes]:
+    first = _size(directory)
     while True:
         try:
             return child.communicate(timeout=LOOK)
         except subprocess.TimeoutExpired:
-            size = _size(directory)
-        if most and size - first > most[0]:
-            raise most[1]
-        now = time.monotonic()
-        if size - before >= LEAST:
-            before, since = size, now
-        elif silence is not None and now - since > silence:
-            raise Fail(slug, f"{subject}: hardly anything came for {silence:g} s", Reference=subject)
+            if _size(directory) - first > most:
+                raise excess from None
 
 
 def _size(directory: str) -> int:
