@@ -31,10 +31,10 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials",
+        "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials",
         "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects",
-        "objectstore", "ociarchive", "origin", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
+        "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
         "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "registry", "remote", "session", "signing", "sinks", "skopeo",
         "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
@@ -42,7 +42,7 @@ LAYERS = (
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall",
         "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport",
-        "palette", "policycommand", "policyreport", "progress", "pushed", "report", "transfers", "written",
+        "palette", "policycommand", "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip
