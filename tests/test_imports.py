@@ -35,7 +35,7 @@ LAYERS = (
         "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects",
         "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
-        "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "registry", "remote", "session", "signing", "sinks", "skopeo",
+        "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo",
         "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
