@@ -235,7 +235,8 @@ def test_blobs_that_nobody_could_fetch(world: World) -> None:
     assert "oci:image:1.0" in said and "no registry" in said and "sha256:" in said
 
     world.pack("lost.ctp", path="team/lost")
-    layer = json.loads((world.trust(world.directory / "lost.ctp"))["summary.json"])["content"][-1]["digest"]
+    content = json.loads(world.trust(world.directory / "lost.ctp")["summary.json"])["content"]
+    config, layer = (next(one["digest"] for one in reversed(content) if one["role"] == role) for role in ("config", "layer"))
     # As if it had never been pushed to this repository.
     link = world.data / f"docker/registry/v2/repositories/team/lost/_layers/sha256/{layer[7:]}"
     shutil.move(link, world.directory / "link")
@@ -245,7 +246,9 @@ def test_blobs_that_nobody_could_fetch(world: World) -> None:
     shutil.move(world.directory / "link", link)
     world.push("lost.ctp", url)
     shutil.rmtree(link)
-    assert layer in world.fetch(url, status=12)
+    shutil.rmtree(link.parent / config[7:])
+    said = world.fetch(url, status=12)
+    assert layer in said and config in said and "cannot be had" in said
 
 
 def test_content_is_hashed_before(world: World) -> None:

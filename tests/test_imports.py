@@ -25,20 +25,26 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms", "policy",
-        "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures", "signers",
-        "statement", "suites",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
+        "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
+        "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "audit", "auditkeep", "auditread", "bearer", "built", "bundle", "bundlemanifest", "catalogue", "chosen",
         "config", "configedit", "configshow", "content", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles", "doctorclock",
-        "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain",
-        "external", "failures", "fetched", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch",
-        "keyreport", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive",
-        "origin", "owned", "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask", "policycommand", "policyedit", "policyfile", "policyreport",
-        "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "report",
-        "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch", "writing", "written",
+        "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "external",
+        "failures", "fetched", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch", "keyreport", "keyrewrap",
+        "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned",
+        "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask", "policycommand", "policyedit", "policyfile", "policyreport", "pools", "progress",
+        "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "report", "served", "session", "signing", "sinks",
+        "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch", "writing", "written",
+    },
+    # what people read
+    {
+        "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
+        "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
+        "policyreport", "progress", "pushed", "report", "stream", "transfers", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip

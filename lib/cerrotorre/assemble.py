@@ -5,7 +5,7 @@ import os
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
 
-from cerrotorre import images, layout, remote, sinks
+from cerrotorre import images, layout, origin, remote, sinks
 from cerrotorre.content import CHUNK, Entry, Files, mismatch
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding
@@ -57,6 +57,9 @@ def write_file(
         except Fail as fail:
             if fail.finding["status"] == 12:
                 work.stay()
+                if fail.finding["finding"] == "blob-unreachable":
+                    # One was missed first; whoever looks for them wants to know all.
+                    fail.finding["context"]["Blobs"] = origin.named(origin.missing(laid.blobs))
                 if part.keep:
                     fail.finding["context"]["Kept"] = f"{part.shown}: the same command again goes on from there"
             raise

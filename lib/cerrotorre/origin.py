@@ -31,6 +31,13 @@ def content(manifest: dict[str, Any]) -> list[Entry]:
 
 def must_have(content: list[Entry]) -> None:
     """Ask for each blob that lies in a registry, and take none. Raises Fail blob-unreachable, naming those that are not there, or network."""
+    if lost := missing(content):
+        where = lost[0]["at"]["url"].removeprefix(REGISTRY)
+        raise _unreachable(f"{where} does not have {len(lost)} of the blobs", lost, where)
+
+
+def missing(content: list[Entry]) -> list[Entry]:
+    """The blobs that lie in a registry which does not have them. Raises Fail network."""
     from concurrent.futures import ThreadPoolExecutor
 
     there = [entry for entry in content if entry["at"].get("url", "").startswith(REGISTRY)]
@@ -39,10 +46,7 @@ def must_have(content: list[Entry]) -> None:
         answers = list(threads.map(_is_missing, there))
     finally:
         threads.shutdown(cancel_futures=True)
-    missing = [entry for entry, lost in zip(there, answers, strict=True) if lost]
-    if missing:
-        where = missing[0]["at"]["url"].removeprefix(REGISTRY)
-        raise _unreachable(f"{where} does not have {len(missing)} of the blobs", missing, where)
+    return [entry for entry, lost in zip(there, answers, strict=True) if lost]
 
 
 def _is_missing(entry: Entry) -> bool:
@@ -54,7 +58,11 @@ def _is_missing(entry: Entry) -> bool:
     return bool(repository.blob_size(entry["digest"]) != entry["size"])
 
 
+def named(entries: list[Entry]) -> str:
+    """The digests, as many as are worth reading."""
+    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
+    return ", ".join(entry["digest"] for entry in entries[:NAMED]) + more
+
+
 def _unreachable(detail: str, entries: list[Entry], repository: str | None) -> Fail:
-    digests = [entry["digest"] for entry in entries]
-    more = f" and {len(digests) - NAMED} more" if len(digests) > NAMED else ""
-    return Fail("blob-unreachable", detail, Repository=repository, Blobs=", ".join(digests[:NAMED]) + more)
+    return Fail("blob-unreachable", detail, Repository=repository, Blobs=named(entries))
