@@ -148,7 +148,7 @@ def value_kind(program: str, option: Option) -> str:
         return "words:" + "|".join(suites())
     if words := listed(name):
         return "words:" + "|".join(words)
-    if name in ("-o", "--output") and program in ("ct pack", "ct sign", "ct-write") and value != "DIR":
+    if name in ("-o", "--output") and program in ("ct pack", "ct sign", "ct fetch", "ct-write") and value != "DIR":
         return "bundle"
     kinds = {"KEY": "key", "FINDING": "finding", "DIR": "dir", "FILE": "policy" if "policy" in name else "file", "OUT": "file"}
     return kinds.get(value, "none")

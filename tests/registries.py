@@ -574,3 +574,43 @@ def envelope(payload, key, keyid="", **more):
 
 def spelled(value):
     return json.dumps(value, indent=1).encode()
+
+
+# -- bundles -------------------------------------------------------------------------------------------------------------------------
+
+BUNDLE = "application/vnd.cerro-torre.bundle.v1"
+KINDS = [f"application/vnd.cerro-torre.{kind}" for kind in ("manifest.v1+toml", "summary.v1+json", "attestations.v1+jsonl")]
+MEMBERS = ("manifest.toml", "summary.json", "attestations.jsonl")
+
+
+def members_of(bundle):
+    # The library is needed only by who attaches bundles.
+    import alter
+
+    held = {member.name: member.data for member in alter.Bundle(bundle).members}
+    return [held[name] for name in MEMBERS]
+
+
+def attach_bundle(
+    registry, bundle, subject, *, kinds=KINDS, members=None, listed=True, about=None, artifact_type=BUNDLE, said=BUNDLE
+):
+    """Attach a bundle (its bytes) to an image as the specification has it; the digest of its manifest.
+
+    `said` is what the registry lists as its artifactType, `about` the subject that the manifest names.
+    """
+    layers = [
+        (data, kind, {"org.opencontainers.image.title": name})
+        for data, kind, name in zip(members or members_of(bundle), kinds, MEMBERS, strict=False)
+    ]
+    made = artifact(registry, layers, subject=subject if about is None else about, artifact_type=artifact_type) | {
+        "artifactType": said
+    }
+    if listed:
+        registry.listed = {**getattr(registry, "listed", {})}
+        registry.listed.setdefault(subject, []).append(made)
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": registry.listed[subject]}
+        if isinstance(registry, Fake) and registry.api:
+            registry.attached[subject] = registry.listed[subject]
+        else:
+            registry.manifest(json.dumps(index).encode(), subject.replace(":", "-"), INDEX)
+    return made["digest"]

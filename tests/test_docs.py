@@ -133,7 +133,7 @@ def test_suites_text_is_the_registry() -> None:
 def is_slug(word: str) -> bool:
     """Whether a hyphenated word in literal type can only be meant as a finding: it begins like one, and is nothing else."""
     known = {name for name, _ in errors.STATUSES.values()} | {page.stem for page in PAGES} | {path.stem for path in SPEC}
-    others = {"oci-layout", "policy-edit", "signature-invalid", "key-id"}
+    others = {"bundle-signature", "oci-layout", "policy-edit", "signature-invalid", "key-id"}
     return word.partition("-")[0] in {slug.partition("-")[0] for slug in errors.CATALOGUE} and word not in known | others
 
 

@@ -9,12 +9,11 @@ import alter
 import images
 import pytest
 from conftest import BUILD
-from registries import INDEX, MANIFEST, Client, Fake, artifact, digest, docker_registry, push_layout
+from registries import BUNDLE as TYPE
+from registries import KINDS, MANIFEST, Client, Fake, artifact, digest, docker_registry, members_of, push_layout
+from registries import attach_bundle as attach
 
 BIN = BUILD.resolve() / "bin"
-TYPE = "application/vnd.cerro-torre.bundle.v1"
-KINDS = [f"application/vnd.cerro-torre.{kind}" for kind in ("manifest.v1+toml", "summary.v1+json", "attestations.v1+jsonl")]
-MEMBERS = ("manifest.toml", "summary.json", "attestations.jsonl")
 
 
 class World:
@@ -84,34 +83,6 @@ def fake():
 def docker(tmp_path_factory):
     with docker_registry(tmp_path_factory.mktemp("registry") / "docker") as host:
         yield host
-
-
-def members_of(bundle):
-    held = {member.name: member.data for member in alter.Bundle(bundle).members}
-    return [held[name] for name in MEMBERS]
-
-
-def attach(registry, bundle, subject, *, kinds=KINDS, members=None, listed=True, about=None, artifact_type=TYPE, said=TYPE):
-    """Attach a bundle (its bytes) to an image as the specification has it; the digest of its manifest.
-
-    `said` is what the registry lists as its artifactType, `about` the subject that the manifest names.
-    """
-    layers = [
-        (data, kind, {"org.opencontainers.image.title": name})
-        for data, kind, name in zip(members or members_of(bundle), kinds, MEMBERS, strict=False)
-    ]
-    made = artifact(registry, layers, subject=subject if about is None else about, artifact_type=artifact_type) | {
-        "artifactType": said
-    }
-    if listed:
-        registry.listed = {**getattr(registry, "listed", {})}
-        registry.listed.setdefault(subject, []).append(made)
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": registry.listed[subject]}
-        if isinstance(registry, Fake) and registry.api:
-            registry.attached[subject] = registry.listed[subject]
-        else:
-            registry.manifest(json.dumps(index).encode(), subject.replace(":", "-"), INDEX)
-    return made["digest"]
 
 
 def pushed(registry, world, layout="app", tag="1.4"):

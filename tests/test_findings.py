@@ -191,6 +191,18 @@ def _attached(world, status):
         return world.run("ct", "pack", "--json", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
 
 
+def _fetched(world, *kinds):
+    """Fetch an image to which bundles are attached, the layers of each of these media types."""
+    images.make("single", layout := world.directory / f"attached{len(kinds)}")
+    world.run("ct", "pack", "-k", "two", "oci:image", "-o", "b.ctp")
+    with registries.Fake() as server:
+        image = registries.push_layout(server, layout)
+        for bundle, types in zip((world.bundle, (world.directory / "b.ctp").read_bytes()), kinds, strict=False):
+            registries.attach_bundle(server, bundle, image, kinds=types)
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "fetch", "--json", "--expect", "image", f"{server.host}/a/app:1", "-o", "x.ctp", env=env)
+
+
 def _lost(world):
     """Push to a registry that says it took the tag, and did not."""
     with registries.Fake() as server:
@@ -226,6 +238,9 @@ fixture(
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
+fixture("no-bundle", _fetched)
+fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
+fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
 fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))

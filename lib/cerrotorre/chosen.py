@@ -77,9 +77,21 @@ def write(record: Record, output: str, keep: Callable[[Record], None] | None, *,
             keep(record)
         return not records.status_of(record)
 
-    with Progress(record["bundle"], sum(entry["size"] for entry in record["content"]), quiet=quiet) as progress:
+    with Progress(record["bundle"], size(record), quiet=quiet) as progress:
         for made in layout.write_file(record, output, progress.add, approve):
             records.add(record, made)
+
+
+def size(record: Record) -> int:
+    """The bytes of its blobs."""
+    return sum(entry["size"] for entry in record["content"])
+
+
+def decide(arrived: list[Record], keep: Callable[[Record], None] | None) -> None:
+    """Keep the decisions that `write` did not keep: those on what was not written."""
+    for record in arrived:
+        if keep and "content" not in record["passed"]:
+            keep(record)
 
 
 def status(arrived: list[Record], taken: Record | None) -> int:

@@ -48,7 +48,7 @@ def documents(record: Record) -> list[Record]:
     return found
 
 
-def text(record: Record, output: str, word: str, palette: Palette, documents: list[Record]) -> str:
+def text(record: Record, output: str, word: str, documents: list[Record], palette: Palette) -> str:
     """What was packed or signed; `documents` is what the function of that name found."""
     manifest = record["manifest"]
     arrow = palette.mark("->")
@@ -95,7 +95,7 @@ def left_behind(record: Record, palette: Palette) -> str:
     return report.notes({"findings": [made for made in record["findings"] if made["finding"] == LEFT_BEHIND]}, palette)
 
 
-def as_json(record: Record, output: str, word: str, documents: list[Record]) -> str:
+def as_json(record: Record, output: str, word: str, documents: list[Record], _: Palette) -> str:
     """The same facts as an object."""
     manifest = record["manifest"]
     facts = {key: manifest[key] for key in ("name", "version", "image_digest", "image", "provenance")}
