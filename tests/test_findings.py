@@ -345,6 +345,11 @@ fixture("platform-repeated", lambda w: w.image("repeated-platform", "--platform"
 fixture("attachment-left-behind", lambda w: _attached(w, 200))
 fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
 fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
+fixture(
+    "blob-unreachable",
+    lambda w: w.run("ct", "push", "a.ctp", "git+file:///nowhere"),
+    "Not pushed: a blob of the bundle cannot be had",
+)
 
 # -- signatures and trust ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cerrotorre import errors, layout, records
+from cerrotorre import errors, layout, origin, records
 from cerrotorre.errors import Fail, finding
 from cerrotorre.progress import Progress
 from cerrotorre.records import ERROR, Record
@@ -78,8 +78,15 @@ def write(record: Record, output: str, keep: Callable[[Record], None] | None, *,
         return not records.status_of(record)
 
     with Progress(record["bundle"], size(record), quiet=quiet) as progress:
-        for made in layout.write_file(record, output, progress.add, approve):
-            records.add(record, made)
+        try:
+            wrong = layout.write_file(record, output, progress.add, approve)
+        except Fail as fail:
+            if fail.finding["finding"] == "network":
+                # It may be that some are not there any more: then all of these are named.
+                origin.must_have(record["content"])
+            raise
+    for made in wrong:
+        records.add(record, made)
 
 
 def size(record: Record) -> int:
