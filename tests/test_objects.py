@@ -18,7 +18,7 @@ AT = f"s3://{BUCKET}"
 
 
 class Place:
-    """A home with a key, a small bundle and one of three parts, and a store."""
+    """A home with a key, a small bundle and one of two parts, and a store."""
 
     def __init__(self, work: Path, store: Store) -> None:
         self.work, self.store = work, store
@@ -29,8 +29,8 @@ class Place:
         (home / "config.toml").write_text('[registries]\ninsecure = ["127.0.0.1"]\n')
         self.small = self.packed("small", size=100)
         self.other = self.packed("other", size=100, label="x")
-        self.large = self.packed("large", size=10 << 20)
-        self.second = self.packed("second", size=10 << 20, label="x")
+        self.large = self.packed("large", size=(9 << 19))
+        self.second = self.packed("second", size=(9 << 19), label="x")
 
     def packed(self, name: str, size: int, label: str = "") -> Path:
         layout = Layout(self.work / name)
@@ -85,7 +85,7 @@ def test_there_and_back(name: str, place: Place) -> None:
     assert place.store.listed(".uploads/") == []
 
 
-@pytest.mark.parametrize(("first", "second"), [("small", "other"), ("large", "second"), ("small", "large")])
+@pytest.mark.parametrize(("first", "second"), [("small", "large"), ("large", "second")])
 def test_something_else_is_left_alone(first: str, second: str, place: Place) -> None:
     url = f"{AT}/taken/{first}-{second}"
     ours, theirs = getattr(place, second), getattr(place, first)
@@ -287,7 +287,7 @@ print(json.dumps([max(map(len, parts)), hashlib.sha256(b"".join(parts)).hexdiges
 
     largest, digest, asked = place.library(code)
     assert digest == hashlib.sha256(place.large.read_bytes()[1000:-1000]).hexdigest()
-    assert largest <= 1 << 20 and asked > 5
+    assert largest <= 1 << 20 and asked > 3
 
 
 def test_interrupted_leaves_nothing(place: Place) -> None:
@@ -302,7 +302,7 @@ class Slow:
     seen = 0
     def add(self, octets):
         self.seen += octets
-        if self.seen > 9 << 20:
+        if self.seen > 17 << 19:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.7)
     def end(self, how):
@@ -354,15 +354,15 @@ print(json.dumps(made))
 
 
 def test_memory_is_flat(place: Place) -> None:
-    """128 MiB by way of parts of 8 MiB: in no more than 80 MiB, Python and TLS included."""
+    """64 MiB by way of parts of 8 MiB: in no more than 80 MiB, Python and TLS included."""
     code = f"""
 from cerrotorre import objectpush
 
 class Zeros(objectpush.Bytes):
     def __init__(self):
-        self.size, self.edges, self.halted = 128 << 20, (b"", b""), False
+        self.size, self.edges, self.halted = 64 << 20, (b"", b""), False
     def _parts(self, last):
-        for _ in range(128):
+        for _ in range(64):
             yield bytes(1 << 20)
         last()
 
@@ -380,5 +380,5 @@ high = next(line.split()[1] for line in open("/proc/self/status") if line.starts
 print(json.dumps([sent, int(high) >> 10]))
 """
     sent, resident = place.library(code)
-    assert sent == 128 << 20 and resident < 80, resident
+    assert sent == 64 << 20 and resident < 80, resident
     assert place.store.listed(".uploads/") == []

@@ -73,7 +73,7 @@ class Bytes:
                     digest.update(part)
                     if entry["digest"] in wanted:
                         held += part
-                    yield part
+                    yield bytes(part)
                 if (actual := "sha256:" + digest.hexdigest()) != entry["digest"]:
                     raise Differs([mismatch(entry, actual)])
                 kept[actual] = bytes(held)

@@ -32,9 +32,9 @@ def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryv
         return iter(repository(url).chunks(entry["digest"], entry["size"], offset))
     if url.startswith(OBJECTS):
         # Only they need it.
-        from cerrotorre import objects
+        from cerrotorre import objectstore
 
-        return iter(objects.chunks(url, at["offset"] + offset, entry["size"] - offset, at.get("id")))
+        return iter(objectstore.chunks(url, at["offset"] + offset, entry["size"] - offset, at.get("id")))
     raise Fail("record-inconsistent", "a blob lies at a URL of no known kind", Blob=entry["digest"])
 
 
