@@ -37,8 +37,8 @@ LAYERS = (
         "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch", "keyreport", "keyrewrap", "keyrotate",
         "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask",
         "policycommand", "policyedit", "policyfile", "policyreport", "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive",
-        "referrers", "referrertag", "registry", "remote", "report", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers",
-        "urls", "vouch", "written",
+        "referrers", "referrertag", "remote", "report", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers",
+        "urls", "vouch", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip

@@ -104,7 +104,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "oci-artifact": (10, "structure", "not a container image", "The manifest has an artifact's config, not an image's."),
     "oci-too-large": (10, "structure", "the image's documents exceed the limit", "Documents of an image are held in memory to be checked, so they have a limit."),
     "platform-repeated": (0, "structure", "several images for one platform", "The index names more than one image for the platform. As podman does, the first is taken.", "skopeo inspect --raw", "ct pack NAME@DIGEST"),
-    "mirrored": (0, "structure", "a mirror answered", "registries.conf sends this reference to a mirror, and the bundle says that its image came from there."),
+    "mirrored": (0, "structure", "a mirror answered", "[registries] mirrors sends this reference to a mirror, and the bundle says that its image came from there."),
     "attachment-left-behind": (0, "structure", "an attachment is left behind", "It is attached to the image in its registry, and is not in the bundle: only signed statements about this very image are taken along."),
     "metadata-left-out": (0, "structure", "metadata is left out", "An annotation or label of the image holds what a canonical manifest may not."),
     "reference": (64, "", "not an image reference", "A reference is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST] in the registry grammar. What lies here begins with its transport: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR, docker-daemon:NAME, containers-storage:NAME."),

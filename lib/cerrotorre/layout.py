@@ -107,8 +107,21 @@ def _write_at(fd: int, data: bytes, offset: int) -> None:
         done += os.pwrite(fd, data[done:], offset + done)
 
 
-def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> list[Finding]:
-    """Write the bundle to a descriptor as it is hashed. Where something is wrong the end is withheld: the copy is truncated."""
+def nowhere(at: Entry, entry: Entry) -> Iterator[bytes | memoryview]:
+    """What fetches nothing."""
+    raise Fail("record-inconsistent", "a blob does not lie in a file", Blob=entry["digest"])
+
+
+def write_stream(
+    record: Record,
+    fd: int,
+    progress: sinks.Progress = None,
+    fetch: Callable[[Entry, Entry], Iterator[bytes | memoryview]] = nowhere,
+) -> list[Finding]:
+    """Write the bundle to a descriptor as it is hashed. Where something is wrong the end is withheld: the copy is truncated.
+
+    `fetch` gives the bytes of a blob at a URL: remote.chunks.
+    """
     layout = Layout(record)
     wanted = sinks.documents(layout.blobs)
     files = Files()
@@ -119,11 +132,12 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
         write_all(fd, layout.head())
         for entry in layout.blobs:
             write_all(fd, _blob_header(entry))
-            chunks = _chunks(entry, files)
+            here = "file" in entry["at"]
+            chunks = sinks.file_chunks(entry["at"], entry["size"], files) if here else fetch(entry["at"], entry)
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
-            if "file" in entry["at"]:
+            if here:
                 files.close(entry["at"]["file"])
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))
@@ -133,12 +147,3 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
     if not wrong:
         write_all(fd, tarball.END)
     return wrong
-
-
-def _chunks(entry: Entry, files: Files) -> Iterator[bytes | memoryview]:
-    if "file" in entry["at"]:
-        return sinks.file_chunks(entry["at"], entry["size"], files)
-    # Most bundles lie in files.
-    from cerrotorre import remote
-
-    return remote.chunks(entry["at"], entry)

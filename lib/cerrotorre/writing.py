@@ -25,7 +25,8 @@ def write(
     `events` gets those of the transfers, if there are any; `approve` has the last word on whether the file gets its name.
     """
     total = sum(entry["size"] for entry in record["content"])
-    if output != "-" and any("url" in entry["at"] for entry in record["content"]):
+    elsewhere = any("url" in entry["at"] for entry in record["content"])
+    if elsewhere and output != "-":
         # What lies here needs none of it.
         from cerrotorre import assemble
         from cerrotorre.transfers import Transfers
@@ -33,6 +34,10 @@ def write(
         with Transfers(quiet=quiet, events=events, what=record["bundle"], total=total) as transfers:
             return assemble.write_file(record, output, transfers, approve, new=new)
     with Progress(record["bundle"], total, quiet=quiet) as progress:
+        if elsewhere:
+            from cerrotorre import remote
+
+            return layout.write_stream(record, STDOUT, progress.add, remote.chunks)
         if output == "-":
             return layout.write_stream(record, STDOUT, progress.add)
         return layout.write_file(record, output, progress.add, approve)
