@@ -109,7 +109,7 @@ def _write_at(fd: int, data: bytes, offset: int) -> None:
 
 def nowhere(at: Entry, entry: Entry) -> Iterator[bytes | memoryview]:
     """What fetches nothing."""
-    raise Fail("record-inconsistent", "a blob does not lie in a file", Blob=entry["digest"])
+    raise Fail("record-inconsistent", f"a blob does not lie in a file, but at {sorted(at)}", Blob=entry["digest"])
 
 
 def write_stream(
