@@ -2,6 +2,7 @@
 # make demo       the main job: pack an image, verify it, explain it, and three refusals  [IMAGE=docker.io/library/nginx:1.26]
 # make test       every test        make check   formatting, lint, types, manual pages
 # make bench      speed, as ratios to peers measured in the same run  [ROWS=pack]
+# make soak       hours of kills and faults, and 20 GiB moved under 64 MiB  [SEEDS=100] [GIB=20]
 # make deps       system packages that the tests use (apt or dnf, as root)
 # make install    [PREFIX=/usr/local] [DESTDIR=] [FORCE=1]      make uninstall takes it away again
 # make dist       one archive with every dependency inside, for hosts without network or pip  [SIGN=key.pem] [GLIBC=2.28]
@@ -39,7 +40,7 @@ fetch     := sh lib/pip.sh $(python) $(BUILD)/pip install --quiet --root-user-ac
 # Of several wheels the one for the oldest glibc; the three names are older than the numbers (PEP 600).
 platforms  = $(foreach tag,1 2010 2014 $(patsubst %,_2_%,$(shell seq 5 $(GLIBC:2.%=%))),--platform manylinux$(tag)_$(shell uname -m))
 
-.PHONY: all help install uninstall dist test check golden bench demo deps lock clean FORCE
+.PHONY: all help install uninstall dist test check golden bench soak demo deps lock clean FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/.built
@@ -131,6 +132,12 @@ golden: all $(BUILD)/.test
 
 bench: all
 	@$(python) tests/bench/bench.py $(BUILD) $(ROWS)
+
+# One process: what is measured and killed here is disturbed by others.
+soak: all $(BUILD)/.test
+	$(tested) tests/soak.py $(BUILD) $(or $(GIB),20)
+	CT_SEEDS=$(or $(SEEDS),100) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q -p _hypothesis_pytestplugin \
+		tests/test_moving.py tests/test_every_byte.py $(PYTEST)
 
 demo: all
 	@sh tests/demo.sh $(BUILD) $(IMAGE)

@@ -30,6 +30,7 @@ from registries import Handler
 BLOB = r".*/blobs/sha256:.*"
 UPLOAD = r".*/blobs/uploads/.*"
 MANIFEST = r".*/manifests/.*"
+STEP = 1 << 18
 # Of one connection only, or between the proxy and its registry alone (RFC 9112 §9.1).
 HOP = ("connection", "keep-alive", "transfer-encoding", "date", "server")
 
@@ -74,7 +75,7 @@ class Proxy(ThreadingHTTPServer):
         self.seen, self.headers, self.struck = [], [], []
         self.up = self.down = 0  # bytes of the bodies of blobs
         self.random, self.odds = random.Random(seed) if seed is not None else None, odds
-        self.waits = 0.0  # seconds before each request is passed on
+        self.pace = 0.0  # seconds that every 256 KiB of a blob take
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -132,7 +133,6 @@ class Through(Handler):
     def answer(self):
         server = self.server
         server.headers.append(dict(self.headers))
-        time.sleep(server.waits)
         fault = server.find(("answer",), self.command, self.path)
         if fault:
             return self.reply(fault.how["status"], fault.how.get("body", b"{}"), **fault.how.get("headers", {}))
@@ -188,6 +188,7 @@ class Through(Handler):
                     raise Cut
                 part[at - sent] ^= 1
             sent += len(part)
+            time.sleep(self.server.pace * len(part) / STEP)
             self.server.count(up=len(part) if "/blobs/uploads/" in self.path else 0)
             yield bytes(part)
 
@@ -209,7 +210,7 @@ class Through(Handler):
         counted = "/blobs/sha256:" in self.path and answer.status in (200, 206)
         fault = server.find(("reset", "truncate", "drip", "flip"), self.command, self.path, size)
         at = fault.at(size) if fault else size + 1
-        sent, buffer = 0, memoryview(bytearray(1 << 18))
+        sent, buffer = 0, memoryview(bytearray(STEP))
         while sent < size:
             part = whole[sent:] if whole is not None else buffer[: answer.readinto(buffer)]
             if not part:
@@ -219,6 +220,7 @@ class Through(Handler):
                 self.strike(fault, part, at - sent)
             self.wfile.write(part)
             sent += len(part)
+            time.sleep(server.pace * len(part) / STEP)
             server.count(down=len(part) if counted else 0)
 
     def strike(self, fault, part, at):

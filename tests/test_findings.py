@@ -228,7 +228,7 @@ fixture("not-a-file", lambda w: w.run("ct", "verify", "--json", "."))
 fixture(
     "network",
     _refused,
-    "Not packed: a registry cannot be reached or refuses",
+    "Not packed: a registry or store cannot be reached or refuses",
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
@@ -339,6 +339,11 @@ fixture("platform-repeated", lambda w: w.image("repeated-platform", "--platform"
 fixture("attachment-left-behind", lambda w: _attached(w, 200))
 fixture("oci-platform", lambda w: w.image("multi", "--platform", "linux/vax"))
 fixture("reference", lambda w: w.run("ct-policy", "--expect", "Not A Reference"))
+fixture(
+    "blob-unreachable",
+    lambda w: w.run("ct", "push", "a.ctp", "git+file:///nowhere"),
+    "Not pushed: a blob of the bundle cannot be had",
+)
 
 # -- signatures and trust ----------------------------------------------------------------------------------------------------
 

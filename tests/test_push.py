@@ -196,6 +196,27 @@ def test_mounted_where_the_image_came_from(place: Place, fake: Fake) -> None:
     assert kept(fake, "other/app").blobs.keys() >= {one for one in fake.blobs if len(fake.blobs[one]) > 1 << 20}
 
 
+def test_credentials_over_tls(place: Place, tmp_path: Path) -> None:
+    """htpasswd: what is stored for the registry is used, and without it nothing is sent; neither is said."""
+    import base64
+
+    pki = registries.certificates(tmp_path)
+    users = subprocess.run([program("htpasswd"), "-Bbn", "bob", "hunter2"], capture_output=True, check=True).stdout
+    (tmp_path / "users").write_bytes(users)
+    with docker_registry(tmp_path / "r", tls=pki[1], users=tmp_path / "users") as host:
+        trusted = place.directory / "home" / ".config" / "containers" / "certs.d" / host
+        trusted.mkdir(parents=True)
+        shutil.copy(pki[0], trusted / "ca.crt")
+        said = place.push("a.ctp", f"{host}/a/app:1", status=12)
+        assert "skopeo login" in said.stderr
+        auth = tmp_path / "auth.json"
+        auth.write_text(json.dumps({"auths": {host: {"auth": base64.b64encode(b"bob:hunter2").decode()}}}))
+        place.env["REGISTRY_AUTH_FILE"] = str(auth)
+        said = place.push("--json", "a.ctp", f"{host}/a/app:1")
+        assert "hunter2" not in said.stdout + said.stderr
+        assert place.pushed("a.ctp", f"{host}/a/app:1")["moved"] == 0
+
+
 # -- what has the name already -----------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +278,13 @@ def test_of_several_damaged_blobs_each_is_named(place: Place, fake: Fake) -> Non
     said = place.push("large.ctp", f"{fake.host}/a/app:2", status=1)
     assert "Expected:" in said.stderr and said.stderr.count("hash-mismatch") == 2
     assert fake.manifests == {} and all(digest(data) == name for name, data in fake.blobs.items())
+
+
+def test_a_bundle_that_changes_meanwhile(place: Place, fake: Fake) -> None:
+    place.insecure(fake.host)
+    fake.answers[".*/blobs/uploads/.*"] = lambda _: os.utime(place.directory / "a.ctp") is not None
+    said = place.push("a.ctp", f"{fake.host}/a/app:1", status=11)
+    assert "Not pushed: a file changed while it was read" in said.stderr and fake.manifests == {}
 
 
 @pytest.mark.parametrize(("change", "status"), [("derived-index", 1), ("signature-flipped", 2), ("unsigned", 2), ("cut", 10)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cerrotorre import errors, records, writing
+from cerrotorre import errors, origin, records, writing
 from cerrotorre.errors import Fail, finding
 from cerrotorre.records import ERROR, Record
 from cerrotorre.typed import Any
@@ -84,7 +84,14 @@ def write(
             keep(record)
         return not records.status_of(record)
 
-    for made in writing.write(record, output, quiet=quiet, events=events, approve=approve):
+    try:
+        wrong = writing.write(record, output, quiet=quiet, events=events, approve=approve)
+    except Fail as fail:
+        if fail.finding["finding"] in ("network", "blob-unreachable"):
+            # It may be that some are not there any more: then all of these are named.
+            origin.must_have(record["content"])
+        raise
+    for made in wrong:
         records.add(record, made)
 
 

@@ -89,13 +89,14 @@ class Git:
         """What git printed. Raises Fail network if it failed."""
         status, out, words = self.run(*arguments, data=data, more=more)
         if status:
-            raise self.failed(words)
+            raise self.failed(arguments[0], words)
         return out
 
-    def failed(self, words: str) -> Fail:
+    def failed(self, what: str, words: str) -> Fail:
+        """The finding for a git command that failed, by its last words."""
         if any(word in words.lower() for word in _FULL):
             return Fail("file-unwritable", f"no room in '{self.directory}'", Directory=self.directory, Git=words)
-        return Fail("network", f"git could not do it with {self.shown}", Repository=self.shown, Git=words)
+        return Fail("network", f"git {what} failed: {self.shown}", Repository=self.shown, Git=words)
 
     def run(self, *arguments: str, data: bytes = b"", more: dict[str, str] | None = None) -> tuple[int, bytes, str]:
         """(its status, what it printed, its last words), with `data` as its input and `more` in its environment."""

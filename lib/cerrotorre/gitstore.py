@@ -35,23 +35,29 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     if to["name"] not in (None, name) or to["version"] not in (None, version):
         asked = f"{to['name']}:{to['version'] or version}"
         raise Fail("usage", f"the destination names {asked}, and the bundle is {name}:{version}", Bundle=record["bundle"])
-    said = {"destination": f"{to['shown']}#{name}:{version}", "image": None, "bundle": None, "moved": 0, "there": 0}
+    said: dict[str, Any] = {
+        "destination": f"{to['shown']}#{name}:{version}",
+        "image": None,
+        "bundle": None,
+        "moved": 0,
+        "there": 0,
+    }
     attestations = b"".join(line + b"\n" for _, line, _ in recorded.attestations(record))
     members = dict(zip(manifest.TRUST_MEMBERS, (record["canonical"].encode(), derived[0][1], attestations), strict=True))
-    origin.find(parsed)
+    places = origin.content(parsed)
     if wrong := _wrong(record, transfers):
-        return said | {"findings": wrong}
-    origin.must_have(parsed)
+        return {"findings": wrong}
+    origin.must_have(places)
     with Git(to["url"], to["shown"]) as git:
         committed = _commit(git, f"{name}/{version}", members, bool(options.get("force")))
     with Git(to["url"], to["shown"]) as git:
-        _read_back(git, f"{name}/{version}", members)
+        said["commit"] = _read_back(git, f"{name}/{version}", members)
     size = sum(map(len, members.values()))
     return said | ({"moved": size} if committed else {"there": size})
 
 
 def _wrong(record: Record, transfers: Any) -> list[Finding]:
-    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hash")
+    transfer = transfers.begin(record["bundle"], sum(entry["size"] for entry in record["content"]), "hashing")
     wrong = sinks.hash_file(record, transfer.add)
     transfer.end("differs" if wrong else "hashed")
     return wrong
@@ -77,13 +83,13 @@ def _commit(git: Git, path: str, members: dict[str, bytes], force: bool) -> bool
             raise Fail("destination-exists", f"{git.shown} has another {path}", Repository=git.shown, Path=path)
         made = _made(git, trees, parts, blobs, tip)
         status, out, words = git.run(
-            "push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
+            "push", "--porcelain", "--no-thin", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
             *git.far("receive-pack"), "far", f"{made}:{branch}",
         )  # fmt: skip
         if status == 0:
             return True
         if not _FASTER.search(words + out.decode("utf-8", "replace")) and _newest(git)[1] == tip:
-            raise git.failed(words)
+            raise git.failed("push", words)
     raise Fail("network", f"{git.shown} changed {ATTEMPTS} times while this was pushed", Repository=git.shown, Git=words)
 
 
@@ -201,8 +207,8 @@ def _sizes(git: Git, objects: list[str]) -> dict[str, int]:
     return {made: int(size) for made, size in told}
 
 
-def _read_back(git: Git, path: str, members: dict[str, bytes]) -> None:
-    """As a fetch would. Raises Fail not-arrived."""
+def _read_back(git: Git, path: str, members: dict[str, bytes]) -> str | None:
+    """As a fetch would; the commit that it was read from. Raises Fail not-arrived."""
     parts = path.split("/")
     tip = _fetched(git)[1]
     trees = _trees(git, tip, parts)
@@ -211,6 +217,7 @@ def _read_back(git: Git, path: str, members: dict[str, bytes]) -> None:
         if held.get(name) != data:
             what = "is not there" if name not in held else "has other bytes there"
             raise Fail("not-arrived", f"{path}/{name} {what}", Repository=git.shown, Member=name)
+    return tip
 
 
 def open_record(record: Record, to: dict[str, Any], directory: str | None = None) -> None:
@@ -234,9 +241,9 @@ def open_record(record: Record, to: dict[str, Any], directory: str | None = None
             raise Fail("not-a-bundle", f"{path} has no {member}", Repository=to["shown"], Member=member)
     texts, summary, attestations = (held[member] for member in manifest.TRUST_MEMBERS)
     trustmembers.fill(record, texts, summary, attestations, directory)
+    record["derived"] = []
     record["expected"] = f"{name}:{version}"
-    place = origin.url(record["manifest"])
-    record["content"] = [{**entry, "at": {"url": place, "offset": 0}} for entry in record["manifest"]["content"]]
+    record["content"] = origin.content(record["manifest"])
     record["passed"]["structure"] = True
 
 

@@ -59,6 +59,8 @@ def _keys(env: Mapping[str, str], credentials: dict[str, str], profile: dict[str
         if not given["secret_access_key"]:
             raise Fail("network", "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
         return {ours: value for ours, value in given.items() if value}
+    if env.get("AWS_SECRET_ACCESS_KEY"):
+        raise Fail("network", "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not")
     for section in (credentials, profile):
         if section.get("aws_access_key_id") and section.get("aws_secret_access_key"):
             return {ours: section[theirs] for theirs, ours in _KEYS.items() if section.get(theirs)}
@@ -80,8 +82,6 @@ def _endpoint(env: Mapping[str, str], profile: dict[str, str], config: Sections)
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if env.get(name):
             return env[name]
-    if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return None
     # A nested section: `s3 =`, and indented lines that belong to it.
     for line in config.get(f"services {profile.get('services', '')}", {}).get("s3", "").splitlines():
         name, equals, value = line.partition("=")

@@ -159,7 +159,6 @@ def failed(url: str, error: BaseException) -> Fail:
     said = f" ({code[1]})" if code and code[1] in CODES else f" ({status[1]})" if status else ""
     place = url.split("://", 1)[0] + "://" + url.split("://", 1)[1].partition("/")[0]
     if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
-        # Asked for the head of an object, Amazon says no more than the number.
         words = f"the store refuses what these credentials ask for{said}"
         return Fail("network", f"{url}: {words}", Place=place).proposing("man ct-places")
     if "169.254.169.254" in text or "metadata.google.internal" in text or "MissingAccount" in text:
@@ -186,8 +185,15 @@ def failed(url: str, error: BaseException) -> Fail:
 
 def head(url: str, key: str) -> dict[str, Any] | None:
     """{"size", "e_tag"} of an object, None if there is none. Raises Fail network."""
+    store = opened(url, READING)
     try:
-        said = asked(url, opened(url, READING).head, key)
+        try:
+            said = asked(url, store.head, key)
+        except Fail as fail:
+            if "(403)" not in str(fail):
+                raise
+            # The answer to HEAD has no body, so it does not say why.
+            said = asked(url, lambda: store.get(key, options={"range": (0, 1)}).meta)
     except FileNotFoundError:
         return None
     return {"size": said["size"], "e_tag": said["e_tag"]}

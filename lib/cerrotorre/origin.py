@@ -1,7 +1,9 @@
-"""Where the blobs of a bundle are that lies without them: the repository that its image came from (spec/moving.adoc, "In git")."""
+"""The blobs of a bundle that lie in a registry, and of one that lies without them: where its image came from (spec/moving.adoc)."""
 
+from cerrotorre.content import Entry
 from cerrotorre.errors import Fail
-from cerrotorre.reference import Reference, parse
+from cerrotorre.reference import parse
+from cerrotorre.remote import REGISTRY
 from cerrotorre.typed import Any
 
 # Asked for at the same time; named in a finding.
@@ -9,50 +11,50 @@ AT_ONCE, NAMED = 8, 20
 _DOCUMENTS = ("index", "manifest")
 
 
-def find(manifest: dict[str, Any]) -> Reference:
-    """The reference that the image was fetched by. Raises Fail blob-unreachable, naming every blob, if it came from no registry."""
+def content(manifest: dict[str, Any]) -> list[Entry]:
+    """The content of a record of this manifest, its blobs lying where the image came from.
+
+    Raises Fail blob-unreachable, naming every blob, if that is no registry.
+    """
     provenance = manifest["provenance"]
-    if "registry" in provenance:
-        try:
-            return parse(provenance["source"])
-        except Fail:
-            pass
-    digests = [entry["digest"] for entry in manifest["content"]]
-    came = f"its image came from {provenance['source']}, which is no registry"
-    raise unreachable(came, digests, None).proposing("ct push FILE REFERENCE", "ct pack REFERENCE -o FILE")
+    try:
+        if "registry" not in provenance:
+            raise Fail("reference")
+        found = parse(provenance["source"])
+    except Fail:
+        came = f"its image came from {provenance['source']}, which is no registry"
+        instead = ("ct push FILE HOST/PATH", "ct pack HOST/PATH -o FILE")
+        raise _unreachable(came, manifest["content"], None).proposing(*instead) from None
+    at = {"url": f"{REGISTRY}{found['host']}/{found['path']}", "offset": 0}
+    return [{**entry, "at": at} for entry in manifest["content"]]
 
 
-def url(manifest: dict[str, Any]) -> str:
-    """What `at` of its blobs names. Raises Fail as `find`."""
-    found = find(manifest)
-    return f"docker://{found['host']}/{found['path']}"
-
-
-def must_have(manifest: dict[str, Any]) -> None:
-    """Ask for each blob, and take none. Raises Fail blob-unreachable, naming those that are not there, or network."""
+def must_have(content: list[Entry]) -> None:
+    """Ask for each blob that lies in a registry, and take none. Raises Fail blob-unreachable, naming those that are not there, or network."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from cerrotorre.distribution import Repository
-
-    found = find(manifest)
-    repository = Repository.named(found["host"], found["path"])
-
-    def missing(entry: dict[str, Any]) -> bool:
-        if entry["role"] in _DOCUMENTS:
-            return repository.manifest(entry["digest"]) is None
-        return bool(repository.blob_size(entry["digest"]) != entry["size"])
-
+    there = [entry for entry in content if entry["at"].get("url", "").startswith(REGISTRY)]
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        answers = list(threads.map(missing, manifest["content"]))
+        answers = list(threads.map(_is_missing, there))
     finally:
         threads.shutdown(cancel_futures=True)
-    digests = [entry["digest"] for entry, lost in zip(manifest["content"], answers, strict=True) if lost]
-    if digests:
-        where = f"{found['host']}/{found['path']}"
-        raise unreachable(f"{where}, where its image came from, does not have {len(digests)} of them", digests, where)
+    missing = [entry for entry, lost in zip(there, answers, strict=True) if lost]
+    if missing:
+        where = missing[0]["at"]["url"].removeprefix(REGISTRY)
+        raise _unreachable(f"{where} does not have {len(missing)} of the blobs", missing, where)
 
 
-def unreachable(detail: str, digests: list[str], repository: str | None) -> Fail:
+def _is_missing(entry: Entry) -> bool:
+    from cerrotorre import remote
+
+    repository = remote.repository(entry["at"]["url"])
+    if entry["role"] in _DOCUMENTS:
+        return repository.manifest(entry["digest"]) is None
+    return bool(repository.blob_size(entry["digest"]) != entry["size"])
+
+
+def _unreachable(detail: str, entries: list[Entry], repository: str | None) -> Fail:
+    digests = [entry["digest"] for entry in entries]
     more = f" and {len(digests) - NAMED} more" if len(digests) > NAMED else ""
     return Fail("blob-unreachable", detail, Repository=repository, Blobs=", ".join(digests[:NAMED]) + more)

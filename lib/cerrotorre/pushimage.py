@@ -119,7 +119,7 @@ class _Push:
                 Expected=self.image["digest"],
                 Actual=actual,
             )
-        return actual == self.image["digest"]
+        return bool(actual == self.image["digest"])
 
     def name(self, sending: Sending) -> None:
         """The manifests, each after those that it names, then the bundle's, then the list of what refers to the image."""

@@ -3,7 +3,7 @@
 import os
 import time
 
-from cerrotorre import jsonic, oci
+from cerrotorre import jsonic, oci, referrers
 from cerrotorre.digest import is_digest, sha256
 from cerrotorre.distribution import Conflict, Repository
 from cerrotorre.errors import Fail
@@ -22,13 +22,15 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
 
     Raises Fail network; destination-exists if the tag names something that is no index; not-arrived if others take it out each time.
     """
-    tag = subject.replace(":", "-")
+    tag = referrers.tag_of(subject)
     gone: dict[str, bool] = {}
     conditional, before = True, None
     for _ in range(TRIES):
         begun = time.monotonic()
         held = repository.described(tag)
-        index = _index(held[0], tag) if held else {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        index: oci.Document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        if held:
+            index = _index(held[0], tag)
         if entry["digest"] in map(_digest, index["manifests"]):
             return
         if unknown := [one for one in map(_digest, index["manifests"]) if one and one not in gone][: ASKED - len(gone)]:
@@ -60,7 +62,7 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
 
 def holds(repository: Repository, subject: str, digest: str) -> bool:
     """Whether the referrers tag of `subject` lists `digest`."""
-    tag = subject.replace(":", "-")
+    tag = referrers.tag_of(subject)
     held = repository.described(tag)
     return held is not None and digest in map(_digest, _index(held[0], tag)["manifests"])
 

@@ -8,10 +8,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 
-from cerrotorre import deadline, pools, times
+from cerrotorre import deadline, failures, pools, times
 from cerrotorre.errors import Fail
+from cerrotorre.failures import Aborted, Broken, Plain, Silent, TooLarge
 from cerrotorre.typed import Any
 from cerrotorre.urls import split
+
+__all__ = ["Aborted", "Answer", "Broken", "Plain", "Silent", "Stream", "TooLarge", "Transport"]
 
 CHUNK = 64 << 10
 # Of a stream, at once.
@@ -38,31 +41,11 @@ _SECONDS = re.compile(r"[0-9]{1,8}")
 Answer = dict[str, Any]
 
 
-class TooLarge(Fail):
-    """An answer is over its limit: of what somebody pushed that is not the registry's failure."""
-
-
-class Broken(Fail):
-    """The connection broke: another try may do better."""
-
-
-class Plain(Fail):
-    """What answers does not speak TLS."""
-
-
-class Silent(Broken):
-    """Nothing, or hardly anything, comes: that took its time already."""
-
-
-class Aborted(Exception):
-    """What was to be sent could not be had. It is none of the errors that urllib3 takes for the network's."""
-
-
 class Stream:
     """The body of an answer, as it comes. Closed by `with`."""
 
-    def __init__(self, transport: "Transport", response: Any, clock: deadline.Clock, host: str) -> None:
-        self._transport, self._response, self._clock, self._host = transport, response, clock, host
+    def __init__(self, response: Any, clock: deadline.Clock, host: str, timeout: float, seconds: float) -> None:
+        self._response, self._clock, self._host, self._timeout, self._seconds = response, clock, host, timeout, seconds
 
     def __enter__(self) -> "Stream":
         return self
@@ -72,28 +55,35 @@ class Stream:
 
     def pieces(self) -> Iterator[bytes]:
         """Its bytes, at most PIECE at once. Raises Broken, and Silent where fewer than 64 KiB come in SLOW seconds."""
-        # urllib3 before 2 has no read1.
-        read = getattr(self._response, "read1", self._response.read)
-        while part := self._timed(read):
+        # urllib3 before 2 has no read1: what it is asked for it waits for.
+        read, size = getattr(self._response, "read1", None), PIECE
+        if read is None:
+            read, size = self._response.read, CHUNK
+        while part := self._timed(read, size):
             yield part
 
-    def _timed(self, read: Any) -> bytes:
+    def _timed(self, read: Any, size: int) -> bytes:
         from urllib3 import exceptions
 
         self._clock.wait()
         try:
-            part: bytes = read(PIECE)
+            part: bytes = read(size)
         except exceptions.HTTPError as error:
             part = b""
             if not self._clock.late:
-                raise self._transport.failed(error, self._host, begun=True) from None
+                raise self._failed(error) from None
         finally:
             self._clock.came(0)
         # A connection that was shut down can look like a complete answer.
         if self._clock.late:
-            raise self._transport.slow(self._host)
+            raise failures.slow(self._host, self._seconds)
         self._clock.came(len(part))
         return part
+
+    def _failed(self, error: Exception) -> Fail:
+        made = failures.of(error, self._host, self._timeout, answered=True)
+        # In the middle of a body TLS fails because of the connection.
+        return made if isinstance(made, Broken) else failures.broken(self._host)
 
     def close(self) -> None:
         # What was not read to its end is not waited for.
@@ -223,9 +213,10 @@ class Transport:
 
         host = split(url)[1]
         manager, watched = self._pool(url, verified)
-        # What is sent is timed by its own clock; a socket's timeout for connecting is the one for sending, too.
-        silence = self._timeout if clock is None else self._slow
-        seconds = self._slow if stream or clock else self._deadline
+        # What is sent is timed by its clock, and first by that: a socket's timeout for connecting is the one for sending, too.
+        silence = self._timeout if clock is None else 2 * self._slow
+        small = clock is None and not stream
+        seconds = self._deadline if small else self._slow
         clock = clock or deadline.Clock(seconds)
         watched.using.clock = clock
         clock.start()
@@ -241,6 +232,8 @@ class Transport:
                 decode_content=False,
                 redirect=False,
                 retries=False,
+                # Before 2 that is not so unless it is said.
+                enforce_content_length=True,
                 timeout=urllib3.Timeout(connect=silence, read=silence + patience),
             )
             self._answered.add(host)
@@ -248,7 +241,7 @@ class Transport:
             answer: Answer = {"status": response.status, "headers": found, "body": b"", "code": ""}
             if stream and response.status in (200, 206) and not clock.late:
                 kept = True
-                answer["stream"] = Stream(self, response, clock, host)
+                answer["stream"] = Stream(response, clock, host, self._timeout, self._slow)
                 return answer
             try:
                 whole = response.status == 200
@@ -259,12 +252,12 @@ class Transport:
                 response.release_conn()
         except exceptions.HTTPError as error:
             if not clock.late:
-                raise self.failed(error, host) from None
+                raise failures.of(error, host, self._timeout, answered=host in self._answered) from None
         finally:
             if not kept:
                 clock.stop()
         if clock.late:
-            raise self.slow(host, seconds if seconds == self._deadline else None)
+            raise failures.late(host, seconds) if small else failures.slow(host, seconds)
         code = _CODE.search(answer["body"]) if answer["status"] >= 400 else None
         answer["code"] = code[1].decode() if code and code[1].decode() in CODES else ""
         return answer
@@ -280,39 +273,6 @@ class Transport:
                     break
                 raise TooLarge("network", f"{host}: the answer is over {limit} bytes", Registry=host)
         return b"".join(parts)
-
-    def slow(self, host: str, seconds: float | None = None) -> Silent:
-        if seconds is None:
-            return Silent("network", f"{host}: less than 64 KiB in {self._slow:g} s", Registry=host)
-        return Silent("network", f"{host}: the answer takes over {seconds:g} s", Registry=host)
-
-    def failed(self, error: Exception, host: str, begun: bool = False) -> Fail:
-        """What an error of urllib3 is. `begun`: of the body of an answer."""
-        from urllib3 import exceptions
-
-        silences: tuple[tuple[Any, str], ...] = (
-            (getattr(exceptions, "NameResolutionError", ()), "its name is not known"),
-            # It is a timeout by its class only.
-            (exceptions.NewConnectionError, "no connection"),
-            (exceptions.ConnectTimeoutError, f"no connection within {self._timeout:g} s"),
-            (exceptions.ReadTimeoutError, f"no answer within {self._timeout:g} s"),
-        )
-        for kind, words in silences:
-            if isinstance(error, kind):
-                # Who answered before may come back.
-                again = Broken if host in self._answered and kind is exceptions.NewConnectionError else Silent
-                return again("network", f"{host}: {words}", Registry=host)
-        if isinstance(error, exceptions.ProxyError):
-            return Fail("network", f"{host}: the proxy refuses", Registry=host)
-        cause = error.args[0] if error.args else error
-        if isinstance(error, exceptions.ProtocolError) or begun or type(cause).__name__ == "SSLEOFError":
-            return Broken("network", f"{host}: the connection broke", Registry=host)
-        if isinstance(error, exceptions.SSLError):
-            # OpenSSL's words for an answer that is no TLS record, before 3.2 and after.
-            if getattr(cause, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-                return Plain("network", f"{host}: TLS: {str(cause)[:300]}", Registry=host)
-            return Fail("network", f"{host}: TLS: {str(cause)[:300]}", Registry=host)
-        return Fail("network", f"{host}: {type(error).__name__}", Registry=host)
 
     def _pool(self, url: str, verified: bool) -> tuple[Any, Any]:
         scheme, host = split(url)

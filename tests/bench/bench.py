@@ -3,7 +3,8 @@
 A row is a job: ct first, then its peers. Each command is a whole process (or pipeline), run at least five times, in turns with
 the others of its row; the table shows medians, the extremes, and ct's median as a multiple of the peer's. What has a target says
 whether it was met. Files are random bytes in $TMPDIR (/var/tmp); what is written is fresh each time, and synced before the next
-is timed. Peers that are not installed are named as such: openssl, sha256sum (coreutils), skopeo, minisign, cp.
+is timed. Peers that are not installed are named as such: openssl, sha256sum (coreutils), skopeo, minisign, cp; and docker-registry,
+which some rows need.
 
 ROW is the beginning of a row's name (default: all). --quick takes tiny files and one round, to see that everything runs.
 Memory: the largest resident set of any one process, from wait4; and what all of them hold at once, the peak of the sum of their
@@ -13,6 +14,7 @@ proportional set sizes, sampled every 10 ms in a run of its own.
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -68,12 +70,18 @@ def make_image(directory: Path, layers: int, size: int) -> None:
 
 class Command:
     """A command line. `most`: the multiple of its time that ct's may be. `writes`: what it makes, removed before each run.
-    `needs`: the program that it is about, if that is not the first word."""
+    `needs`: the program that it is about, if that is not the first word. `before` is called before each run."""
 
     def __init__(
-        self, label: str, *words: object, most: float | None = None, writes: Path | None = None, needs: str | None = None
+        self,
+        label: str,
+        *words: object,
+        most: float | None = None,
+        writes: Path | None = None,
+        needs: str | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
-        self.label, self.most, self.writes = label, most, writes
+        self.label, self.most, self.writes, self.before = label, most, writes, before
         self.words = [str(word) for word in words]
         self.installed = shutil.which(needs or self.words[0]) is not None
         self.seconds: list[float] = []
@@ -89,6 +97,8 @@ class Command:
     def run(self) -> None:
         """Time it once: seconds, and the MiB of its largest process."""
         self.clear()
+        if self.before:
+            self.before()
         os.sync()
         begun = time.perf_counter()
         child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -100,6 +110,8 @@ class Command:
     def together(self) -> float:
         """MiB that all its processes held at once, at most: the sum of their PSS."""
         self.clear()
+        if self.before:
+            self.before()
         child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         most = 0
         while child.poll() is None:
@@ -127,11 +139,48 @@ def _pss(process: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
+class Registry:
+    """Debian's docker-registry on 127.0.0.1, without TLS; `host` is empty where it is not installed."""
+
+    def __init__(self, work: Path) -> None:
+        self.data, self.host, self.server = work / "registry", "", None
+        serve = shutil.which("docker-registry") or shutil.which("registry")
+        if not serve:
+            return
+        self.data.mkdir()
+        config, log = work / "registry.yml", work / "registry.log"
+        storage = {"filesystem": {"rootdirectory": str(self.data)}}
+        told = {"version": 0.1, "log": {"level": "info"}, "storage": storage, "http": {"addr": "127.0.0.1:0"}}
+        config.write_text(json.dumps(told))
+        with log.open("w") as said:
+            self.server = subprocess.Popen([serve, "serve", config], stdout=said, stderr=said)
+        for _ in range(500):
+            if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
+                self.host = found[1]
+                return
+            time.sleep(0.02)
+        raise SystemExit(log.read_text())
+
+    def stop(self) -> None:
+        if self.server:
+            self.server.terminate()
+            self.server.wait()
+
+    def empty(self) -> None:
+        """It has nothing any more: it keeps nothing in memory."""
+        shutil.rmtree(self.data / "docker", ignore_errors=True)
+
+    def untag(self, name: str, tag: str) -> None:
+        shutil.rmtree(self.data / f"docker/registry/v2/repositories/{name}/_manifests/tags/{tag}", ignore_errors=True)
+
+
 class Bench:
     """The files, each made when a row first needs it, and the rows."""
 
     def __init__(self, build: Path, work: Path, quick: bool) -> None:
         self.ct, self.work, self.quick = str(build / "bin" / "ct"), work, quick
+        self.registry: Registry | None = None
+        self.remarks: list[str] = []
         os.environ["HOME"] = str(work)
         self.whole = MIB if quick else 1 << 30
         self.count, self.entries, self.rounds = (3, 20, 1) if quick else (1000, 10_000, 5)
@@ -150,6 +199,10 @@ class Bench:
             "pack": ("pack 1 GiB in 8 layers", self.pack, None, MOST_MEMORY),
             "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
             "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
+            "push": ("push 1 GiB in 8 layers to an empty docker-registry", self.push, None, MOST_MEMORY),
+            "push-again": ("push 1 GiB that is there already to another tag", self.push_again, None, MOST_MEMORY),
+            "fetch": ("fetch 1 GiB in 8 layers from docker-registry", self.fetch, None, MOST_MEMORY),
+            "pack-registry": ("pack 1 GiB in 8 layers from docker-registry", self.pack_registry, None, MOST_MEMORY),
         }
 
     # -- files
@@ -164,7 +217,7 @@ class Bench:
         path = self.work / f"{layers}-{size}.ctp"
         image = f"oci:{self.layout(layers, size)}"
         if not path.exists():
-            subprocess.run([self.ct, "pack", "-q", "--name", "bench", "-o", path, image], check=True)
+            subprocess.run([self.ct, "pack", "-q", "--name", "bench", "--version", "1", "-o", path, image], check=True)
         return path
 
     def minisigned(self, path: Path) -> Path:
@@ -286,10 +339,90 @@ class Bench:
             Command("ct verify, then cp, sync and mv", "sh", "-c", replace, "sh", self.ct, path, copied, most=1),
         ]
 
+    # -- rows with a registry. Layers are plain tar archives: skopeo is told to keep the digests, so that it compresses nothing.
+
+    def skopeo(self, source: str, target: str) -> list[str]:
+        options = ["-q", "--insecure-policy", "--preserve-digests"]
+        return ["skopeo", "copy", *options, "--src-tls-verify=false", "--dest-tls-verify=false", source, target]
+
+    def served(self) -> Registry:
+        """The registry, started with the first row that needs it; ct takes it without TLS."""
+        if not self.registry:
+            self.registry = Registry(self.work)
+            settings = self.work / ".config" / "cerro"
+            settings.mkdir(parents=True, exist_ok=True)
+            (settings / "config.toml").write_text('[registries]\ninsecure = ["127.0.0.1"]\n')
+        return self.registry
+
+    def filled(self, tag: str = "1") -> str:
+        """HOST/bench:TAG, where the bundle of 8 layers is."""
+        registry, path = self.served(), self.bundle(8, self.whole // 8)
+        registry.empty()
+        if registry.host:
+            subprocess.run([self.ct, "push", "-q", path, f"{registry.host}/bench:{tag}"], check=True)
+        return f"{registry.host}/bench:{tag}"
+
+    def push(self) -> list[Command]:
+        registry, path = self.served(), self.bundle(8, self.whole // 8)
+        to = f"{registry.host}/bench:1"
+        anew = {"before": registry.empty}
+        return [
+            Command("ct push", self.ct, "push", "-q", path, to, **anew),
+            Command(
+                "skopeo copy oci-archive: docker://", *self.skopeo(f"oci-archive:{path}", f"docker://{to}"), most=0.7, **anew
+            ),
+            Command(
+                "skopeo copy oci: docker://", *self.skopeo(f"oci:{self.layout(8, self.whole // 8)}", f"docker://{to}"), **anew
+            ),
+        ]
+
+    def push_again(self) -> list[Command]:
+        first, path = self.filled(), self.bundle(8, self.whole // 8)
+        registry, to = self.served(), first.removesuffix(":1") + ":2"
+        anew = {"before": lambda: registry.untag("bench", "2")}
+        if registry.host:
+            said = subprocess.run([self.ct, "push", "--json", path, to], check=True, capture_output=True, text=True).stdout
+            self.remarks.append(f"ct push says: {json.loads(said.splitlines()[-1])['moved']} bytes sent")
+        return [
+            Command("ct push", self.ct, "push", "-q", path, to, **anew),
+            Command("skopeo copy oci-archive: docker://", *self.skopeo(f"oci-archive:{path}", f"docker://{to}"), **anew),
+            Command(
+                "skopeo copy oci: docker://", *self.skopeo(f"oci:{self.layout(8, self.whole // 8)}", f"docker://{to}"), **anew
+            ),
+        ]
+
+    def fetch(self) -> list[Command]:
+        ref, (made, archive, directory) = self.filled(), (self.work / name for name in ("fetched.ctp", "archive.tar", "copied"))
+        return [
+            Command("ct fetch", self.ct, "fetch", "-q", ref, "-o", made, writes=made),
+            *self.copies(ref, archive, directory, 0.7),
+        ]
+
+    def pack_registry(self) -> list[Command]:
+        ref, (made, archive, directory) = self.filled(), (self.work / name for name in ("fetched.ctp", "archive.tar", "copied"))
+        return [
+            Command("ct pack", self.ct, "pack", "-q", ref, "-o", made, writes=made),
+            *self.copies(ref, archive, directory, 0.5),
+        ]
+
+    def copies(self, ref: str, archive: Path, directory: Path, most: float) -> list[Command]:
+        """By skopeo: into one file, and into a directory, which is less work."""
+        source = f"docker://{ref}"
+        return [
+            Command(
+                "skopeo copy docker:// oci-archive:", *self.skopeo(source, f"oci-archive:{archive}"), most=most, writes=archive
+            ),
+            Command("skopeo copy docker:// dir:", *self.skopeo(source, f"dir:{directory}"), writes=directory),
+        ]
+
     # -- the table
 
     def show(self, name: str) -> None:
         title, make, most, most_memory = self.rows[name]
+        self.remarks.clear()
+        if make in (self.push, self.push_again, self.fetch, self.pack_registry) and not self.served().host:
+            print(f"\n{title}  ({name})\n  docker-registry                    not installed")
+            return
         subject, *peers = commands = make()
         begun, rounds = time.monotonic(), 0
         # What is over soon varies more, and is run more often.
@@ -306,6 +439,8 @@ class Bench:
         median = statistics.median(subject.seconds)
         print(f"\n{title}" + (f"  ({name}, tiny)" if self.quick else f"  ({name})"))
         self.line(subject.label, subject.seconds, "", self.judged(median, most, "s"))
+        for remark in self.remarks:
+            print(f"  {remark}")
         for peer in peers:
             if not peer.installed or peer.status:
                 print(f"  {peer.label:<34} {'not installed' if not peer.installed else f'failed with status {peer.status}'}")
@@ -347,8 +482,12 @@ def main(arguments: list[str]) -> None:
             + (", so others are measured too" if load > 0.5 else "")
         )
         print("each ratio is ct's median by the peer's: less is faster")
-        for name in names:
-            bench.show(name)
+        try:
+            for name in names:
+                bench.show(name)
+        finally:
+            if bench.registry:
+                bench.registry.stop()
 
 
 if __name__ == "__main__":
