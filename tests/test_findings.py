@@ -147,36 +147,30 @@ def _terminal(world):
     return subprocess.CompletedProcess([], child.returncode, b"", said)
 
 
-def _skopeo(world, script):
-    """Fetch where skopeo is `script`, or nothing."""
-    where = world.directory / f"path{len(script)}"
+def _without_skopeo(world):
+    """Pack what skopeo would have to read."""
+    where = world.directory / "path"
     where.mkdir()
-    for name in ("env", "sed", "mktemp", "rm", "cat", "readlink", "sh"):
+    for name in ("env", "sed", "mktemp", "rm", "cat", "readlink", "sh", "find", "id", "python3"):
         (where / name).symlink_to(shutil.which(name) or "")
-    if script:
-        (where / "skopeo").write_text(script)
-        (where / "skopeo").chmod(0o755)
-    return world.run(str(BIN / "ct"), "pack", "registry.example/app:1", "-o", "x.ctp", env={"PATH": str(where)})
+    return world.run(str(BIN / "ct"), "pack", "docker-daemon:app:1", "-o", "x.ctp", env={"PATH": str(where)})
+
+
+def _refused(world):
+    with registries.Fake() as server:
+        server.answers["/v2/a/.*"] = lambda handler: handler.reply(500)
+        env = world.home(**{"config.toml": f'[registries]\ninsecure = ["{server.host}"]\n'.encode()})
+        return world.run("ct", "pack", f"{server.host}/a/app@sha256:{'0' * 64}", "-o", "x.ctp", env=env)
 
 
 def _mirrored(world):
-    """A skopeo that says what the real one logs where registries.conf has a mirror."""
-    where = Path(world.new("mirrored"))
-    source = f"oci:{world.directory}/image"
-    subprocess.run(["skopeo", "copy", "-q", "--preserve-digests", source, f"dir:{where}/image"], check=True)
-    (where / "skopeo").write_text(f"""#!/bin/sh
-case $* in
-*inspect*)
-	printf 'level=debug msg="Trying to access \\\\"%s\\\\""\\n' mirror.example/app:1 registry.example/app:1 mirror.example/app:1 >&2
-	exec cat "{where}/image/manifest.json"
-	;;
-esac
-for last; do :; done
-cp -R "{where}/image" "${{last#dir:}}"
-""")
-    (where / "skopeo").chmod(0o755)
-    path = {"PATH": f"{where}:{world.env['PATH']}"}
-    return world.run("ct-oci2ctp", "--no-attached", "--workdir", world.new("fetched"), "registry.example/app:1", env=path)
+    """A mirror of the configuration answers."""
+    images.make("single", layout := world.directory / "mirrored")
+    with registries.Fake() as server:
+        registries.push_layout(server, layout)
+        config = f'[registries]\ninsecure = ["{server.host}"]\nmirrors = ["registry.example={server.host}/a"]\n'
+        env = world.home(**{"config.toml": config.encode()})
+        return world.run("ct-oci2ctp", "--no-attached", "registry.example/app:1", env=env)
 
 
 def _attached(world, status):
@@ -233,7 +227,7 @@ fixture("file-changed", _changed)
 fixture("not-a-file", lambda w: w.run("ct", "verify", "--json", "."))
 fixture(
     "network",
-    lambda w: _skopeo(w, "#!/bin/sh\necho refused >&2\nexit 1\n"),
+    _refused,
     "Not packed: a registry or store cannot be reached or refuses",
 )
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
@@ -242,7 +236,7 @@ fixture("no-bundle", _fetched)
 fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
 fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
-fixture("tool-missing", lambda w: _skopeo(w, ""), "Not packed: a program that is needed is not installed")
+fixture("tool-missing", _without_skopeo, "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("decision-unkept", lambda w: w.run("ct", "verify", "--json", "--record", "nowhere/log", "a.ctp"))
 fixture("audit-broken", lambda w: w.run("ct", "audit", "--json", _log(w, b"a.ctp", b"b.ctp")))

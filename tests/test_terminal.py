@@ -515,7 +515,7 @@ def test_signals(shell: list[str], work: str, group: bool, number: signal.Signal
             elif work == "pack":
                 assert select.select([made.stdout], [], [], PATIENCE)[0] and made.stdout.read(1)
             else:
-                assert registry.fetching.wait(PATIENCE)
+                await_(registry.fetching.is_set, "the fetching", of=made)
             # Each of its tools has begun, and waits: for input, a reader, or the registry.
             stalled(made.pid)
             assert made.poll() is None, made.stderr.read()

@@ -129,7 +129,7 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress, far: Callabl
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
-            if "file" in entry["at"]:
+            if here:
                 files.close(entry["at"]["file"])
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))

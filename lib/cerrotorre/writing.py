@@ -26,7 +26,8 @@ def write(
     `events` gets those of the transfers, if there are any; `approve` has the last word on whether the file gets its name.
     """
     total = sum(entry["size"] for entry in record["content"])
-    if output != "-" and any("url" in entry["at"] for entry in record["content"]):
+    elsewhere = any("url" in entry["at"] for entry in record["content"])
+    if elsewhere and output != "-":
         # What lies here needs none of it.
         from cerrotorre import assemble
         from cerrotorre.transfers import Transfers
