@@ -31,7 +31,7 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "credentials",
+        "alone", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "cosigned", "credentials",
         "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects",
         "objectstore", "ociarchive", "origin", "owned", "packing", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling",
