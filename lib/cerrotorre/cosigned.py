@@ -161,7 +161,9 @@ def add(repository: Repository, tag: str, layer: oci.Descriptor) -> None:
     for _ in range(referrertag.TRIES):
         begun = time.monotonic()
         held = repository.described(tag)
-        made = _signatures(held[0], tag) if held else {"schemaVersion": 2, "mediaType": oci.OCI_MANIFEST, "layers": []}
+        made: oci.Document = (
+            _signatures(held[0], tag) if held else {"schemaVersion": 2, "mediaType": oci.OCI_MANIFEST, "layers": []}
+        )
         if any(_same(one, layer) for one in made["layers"]):
             return
         if len(made["layers"]) >= MOST:

@@ -58,7 +58,14 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     pushing.tag_it(sending)
     digest = layout.manifest["image_digest"]
     shown = reference.spell({**named, "tag": tag, "digest": None if tag else digest})
-    return {"destination": shown, "image": digest, "bundle": pushing.bundle, "moved": sending.moved, "there": sending.there, **signed}
+    return {
+        "destination": shown,
+        "image": digest,
+        "bundle": pushing.bundle,
+        "moved": sending.moved,
+        "there": sending.there,
+        **signed,
+    }
 
 
 def _tag(to: dict[str, Any], parsed: dict[str, Any]) -> str | None:
