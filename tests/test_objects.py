@@ -103,9 +103,7 @@ def test_of_two_at_a_time_one_wins(names: tuple[str, str], place: Place) -> None
     files = [getattr(place, name) for name in names]
     key = "race-" + names[0]
     pushes = [
-        subprocess.Popen(
-            [BIN / "ct", "push", file, f"{AT}/{key}"], env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        subprocess.Popen([BIN / "ct", "push", file, f"{AT}/{key}"], env=place.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for file in files
     ]
     said = [push.communicate(timeout=120) for push in pushes]
@@ -129,11 +127,7 @@ def test_damage_leaves_nothing(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("key", "secret", "code"),
-    [
-        ("AKIDTESTER", "not-the-secret", "SignatureDoesNotMatch"),
-        ("AKIDNOBODY", "not-the-secret", "InvalidAccessKeyId"),
-        (READER, READERS, "AccessDenied"),
-    ],
+    [("AKIDTESTER", "not-the-secret", "SignatureDoesNotMatch"), ("AKIDNOBODY", "not-the-secret", "InvalidAccessKeyId"), (READER, READERS, "AccessDenied")],
 )
 def test_who_may_not(key: str, secret: str, code: str, place: Place) -> None:
     given = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
@@ -226,11 +220,7 @@ def test_damage_in_the_store(place: Place) -> None:
         made = place.ct("fetch", "--json", "-o", place.work / "hurt.ctp", f"{AT}/hurt/{name}", status=status)
         assert finding in made.stdout + made.stderr, (name, made)
         assert not (place.work / "hurt.ctp").exists()
-    for name, data, finding in (
-        ("short", whole[:-512], "truncated"),
-        ("long", whole + bytes(512), "trailing-bytes"),
-        ("empty", b"", "not-a-bundle"),
-    ):
+    for name, data, finding in (("short", whole[:-512], "truncated"), ("long", whole + bytes(512), "trailing-bytes"), ("empty", b"", "not-a-bundle")):
         put(place, f"hurt/{name}", data)
         assert [one["finding"] for one in opened(place, f"{AT}/hurt/{name}")["findings"]] == [finding]
 
@@ -319,9 +309,7 @@ except KeyboardInterrupt:
     print("130")
 """
     assert place.library(code) == 130
-    assert place.store.listed(".uploads/") == [] and not [
-        name for name in place.store.listed() if name.startswith("interrupted")
-    ]
+    assert place.store.listed(".uploads/") == [] and not [name for name in place.store.listed() if name.startswith("interrupted")]
 
 
 def test_what_is_not_installed(place: Place, tmp_path: Path) -> None:
