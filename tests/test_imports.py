@@ -32,13 +32,13 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "audit", "auditkeep", "auditread", "bearer", "built", "bundle", "bundlemanifest", "catalogue", "chosen",
-        "config", "configedit", "configshow", "content", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles", "doctorclock",
-        "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "external",
-        "failures", "fetched", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch", "keyreport", "keyrewrap",
-        "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned",
-        "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask", "policycommand", "policyedit", "policyfile", "policyreport", "pools", "progress",
-        "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "report", "served", "session", "signing", "sinks",
-        "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch", "writing", "written",
+        "config", "configedit", "configshow", "content", "cosigned", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles",
+        "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup",
+        "explain", "external", "failures", "fetched", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch",
+        "keyreport", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive",
+        "origin", "owned", "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask", "policycommand", "policyedit", "policyfile", "policyreport",
+        "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "registry", "remote", "report",
+        "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch", "writing", "written",
     },
     # what people read
     {

@@ -6,7 +6,7 @@ is read back.
 
 import time
 
-from cerrotorre import bundlemanifest, jsonic, manifest, oci, reference, referrertag, sinks
+from cerrotorre import bundlemanifest, jsonic, manifest, oci, records, reference, referrertag, sinks
 from cerrotorre.content import Files
 from cerrotorre.digest import sha256
 from cerrotorre.distribution import Repository
@@ -33,6 +33,14 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     named = to["reference"]
     pushing = _Push(Repository.named(named["host"], named["path"], push=True), layout, tag, options["force"])
     pushing.may_be_named()
+    by = None
+    if options["cosign"] is not None:
+        from cerrotorre import cosigned
+
+        # Opened before anything is sent: a passphrase may be wrong.
+        by = cosigned.signer(options["cosign"])
+        for note in by.notes:
+            records.add(record, note)
     files = Files()
     try:
         if wrong := sinks.altered(record, layout.derived, files):
@@ -44,16 +52,20 @@ def push(record: Record, to: dict[str, Any], options: dict[str, Any], transfers:
     if wrong := sending.wrong or sinks.image_findings(layout.manifest, sending.kept):
         return {"findings": wrong}
     pushing.name(sending)
-    if options["cosign"] is not None:
-        from cerrotorre import cosigned
-
-        cosigned.attach(pushing.repository, record, pushing.image, options["cosign"])
+    signed = {"cosign": cosigned.attach(pushing.repository, pushing.image, by)} if by else {}
     # Nothing is tagged that is not there whole.
     pushing.read_back(sending)
     pushing.tag_it(sending)
     digest = layout.manifest["image_digest"]
     shown = reference.spell({**named, "tag": tag, "digest": None if tag else digest})
-    return {"destination": shown, "image": digest, "bundle": pushing.bundle, "moved": sending.moved, "there": sending.there}
+    return {
+        "destination": shown,
+        "image": digest,
+        "bundle": pushing.bundle,
+        "moved": sending.moved,
+        "there": sending.there,
+        **signed,
+    }
 
 
 def _tag(to: dict[str, Any], parsed: dict[str, Any]) -> str | None:

@@ -126,14 +126,18 @@ def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: d
         _append(record, line, workdir)
 
 
-def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
-    message = dsse.pae(dsse.PAYLOAD_TYPE, payload)
+def signatures(key: dict[str, Any], message: bytes) -> list[bytes]:
+    """The raw signatures over a message, one of each component of the key's suite."""
     if "command" in key:
         from cerrotorre import external
 
-        made = external.sign(key, message)
-    else:
-        made = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
+        return external.sign(key, message)
+    made: list[bytes] = locked.lend(key["seeds"], lambda seeds: suites.sign(key["suite_id"], seeds, message))
+    return made
+
+
+def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
+    made = signatures(key, dsse.pae(dsse.PAYLOAD_TYPE, payload))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
     return dsse.write(payload, list(zip(components, made, strict=True)))
 
