@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from cerrotorre import errors, layout, origin, records
+from cerrotorre import errors, origin, records, writing
 from cerrotorre.errors import Fail, finding
-from cerrotorre.progress import Progress
 from cerrotorre.records import ERROR, Record
+from cerrotorre.typed import Any
 
 VERIFIED = ("structure", "signatures", "trust", "policy", "attestations")
 # Nobody's word on signatures, trust and policy is asked for: --no-verify.
@@ -64,7 +64,14 @@ def _fetch_one(record: Record) -> str:
     return f"ct fetch --bundle {_told_apart(record)} {name} -o NEW.ctp"
 
 
-def write(record: Record, output: str, keep: Callable[[Record], None] | None, *, quiet: bool) -> None:
+def write(
+    record: Record,
+    output: str,
+    keep: Callable[[Record], None] | None,
+    *,
+    quiet: bool,
+    events: Callable[[dict[str, Any]], object] | None = None,
+) -> None:
     """Write the bundle of the record that was chosen. What is wrong with its content is a finding of it.
 
     `keep` is told of the decision once the content is known to be what it should be, before the file gets its name; what it
@@ -77,21 +84,15 @@ def write(record: Record, output: str, keep: Callable[[Record], None] | None, *,
             keep(record)
         return not records.status_of(record)
 
-    with Progress(record["bundle"], size(record), quiet=quiet) as progress:
-        try:
-            wrong = layout.write_file(record, output, progress.add, approve)
-        except Fail as fail:
-            if fail.finding["finding"] == "network":
-                # It may be that some are not there any more: then all of these are named.
-                origin.must_have(record["content"])
-            raise
+    try:
+        wrong = writing.write(record, output, quiet=quiet, events=events, approve=approve)
+    except Fail as fail:
+        if fail.finding["finding"] == "network":
+            # It may be that some are not there any more: then all of these are named.
+            origin.must_have(record["content"])
+        raise
     for made in wrong:
         records.add(record, made)
-
-
-def size(record: Record) -> int:
-    """The bytes of its blobs."""
-    return sum(entry["size"] for entry in record["content"])
 
 
 def decide(arrived: list[Record], keep: Callable[[Record], None] | None) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from cerrotorre import content, manifest, oci, platforms
-from cerrotorre.digest import is_digest, sha256
+from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.typed import Any
 
@@ -71,21 +71,6 @@ class Directory(Source):
         plain = f"{self.directory}/{digest.removeprefix('sha256:')}"
         document = plain + ".manifest.json"
         return document if os.path.exists(document) else plain
-
-
-class Parts(Source):
-    """Documents by their hex in one directory, and images that skopeo put each into one of its own: {digest: directory}."""
-
-    def __init__(self, directory: str, root: oci.Descriptor, parts: dict[str, str]) -> None:
-        super().__init__(directory, root)
-        self._parts = parts
-
-    def path(self, digest: str) -> str:
-        if digest in self._parts:
-            return f"{self._parts[digest]}/manifest.json"
-        plain = digest.removeprefix("sha256:")
-        there = [f"{part}/{plain}" for part in self._parts.values()]
-        return next((path for path in there if os.path.exists(path)), f"{self.directory}/{plain}")
 
 
 def absent(digest: str, urls: list[str], reason: str) -> Fail:
@@ -203,9 +188,3 @@ def elsewhere(root: oci.Descriptor, read: oci.Reader) -> Iterator[tuple[str, lis
         for found in doc["manifests"] if "manifests" in doc else [doc["config"], *doc["layers"]]:
             if urls := found.get("urls"):
                 yield found["digest"], [str(url) for url in urls] if isinstance(urls, list) else [str(urls)]
-
-
-def check_digest(text: str, data: bytes) -> None:
-    """Whether a registry gave what the reference's digest names."""
-    if not is_digest(text) or sha256(data) != text:
-        raise Fail("hash-mismatch", "the registry gave another document", Expected=text, Actual=sha256(data))

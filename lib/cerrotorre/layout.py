@@ -1,7 +1,7 @@
 """Writing a .ctp: the same member list that bundle.py walks, walked the other way (spec/bundle.adoc)."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cerrotorre import manifest, recorded, sinks, tarball
 from cerrotorre.content import Entry, Files, absolute, locate, mismatch, move, write_all
@@ -28,8 +28,8 @@ class Layout:
         self.small = [*zip(manifest.TRUST_MEMBERS, trust, strict=True), *derived]
         self.blobs: list[Entry] = record["content"]
         for entry in self.blobs:
-            if "file" not in entry["at"]:
-                raise Fail("record-inconsistent", "a blob does not lie in a file", Blob=entry["digest"])
+            if "file" not in entry["at"] and "url" not in entry["at"]:
+                raise Fail("record-inconsistent", "a blob lies in no file and at no URL", Blob=entry["digest"])
 
     def head(self) -> bytes:
         """Everything before the first blob's header."""
@@ -37,6 +37,19 @@ class Layout:
             tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data))) for name, data in self.small
         )
         return members + b"".join(tarball.header(name, 0, tarball.DIRECTORY) for name in manifest.DIRECTORIES)
+
+    def plan(self) -> tuple[list[tuple[int, bytes]], list[int], int]:
+        """([(offset, bytes)] of everything but the blobs, the offset of each blob, the length of the whole)."""
+        head = self.head()
+        pieces, places, position = [(0, head)], [], len(head)
+        for entry in self.blobs:
+            pieces.append((position, _blob_header(entry)))
+            places.append(position := position + len(pieces[-1][1]))
+            position += entry["size"]
+            pieces.append((position, bytes(tarball.padding(entry["size"]))))
+            position += len(pieces[-1][1])
+        pieces.append((position, tarball.END))
+        return pieces, places, position + len(tarball.END)
 
 
 def _blob_header(entry: Entry) -> bytes:
@@ -51,21 +64,15 @@ def write_file(
     Once nothing is wrong `approve` is asked, and has the last word on whether the file gets its name.
     """
     layout = Layout(record)
-    head = layout.head()
-    pieces, places, position = [(0, head)], [], len(head)
-    for entry in layout.blobs:
-        pieces.append((position, _blob_header(entry)))
-        places.append(position := position + len(pieces[-1][1]))
-        position += entry["size"] + tarball.padding(entry["size"])
+    pieces, places, size = layout.plan()
     files = Files()
     with NewFile(path) as new:
         try:
             # Damage gets no fresh signature, not even where writing it anew would mend it.
             if wrong := sinks.altered(record, layout.derived, files):
                 return wrong
-            # Reserving all of it first finds a full disk before the work, and makes writing at several places fast. What is
-            # reserved reads as zeros: the paddings and the end.
-            os.posix_fallocate(new.fd, 0, position + len(tarball.END))
+            # Reserving all of it first finds a full disk before the work, and makes writing at several places fast.
+            os.posix_fallocate(new.fd, 0, size)
             for offset, data in pieces:
                 _write_at(new.fd, data, offset)
             try:
@@ -76,14 +83,14 @@ def write_file(
             raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
         wrong = wrong or sinks.image_findings(layout.manifest, kept)
         if not wrong and (approve is None or approve()):
-            _sync_before_replacing(layout, path, new.fd)
+            sync_before_replacing(layout, path, new.fd)
             new.commit()
     return wrong
 
 
-def _sync_before_replacing(layout: Layout, path: str, fd: int) -> None:
+def sync_before_replacing(layout: Layout, path: str, fd: int) -> None:
     """Where the bundle that was read is replaced: it must be that still. To sync takes seconds, in which another may sign it too."""
-    known = {entry["at"]["file"]: entry["at"]["id"] for entry in layout.blobs}.get(absolute(path))
+    known = {entry["at"]["file"]: entry["at"]["id"] for entry in layout.blobs if "file" in entry["at"]}.get(absolute(path))
     if known is None:
         return
     try:
@@ -112,11 +119,12 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
         write_all(fd, layout.head())
         for entry in layout.blobs:
             write_all(fd, _blob_header(entry))
-            chunks = sinks.file_chunks(entry["at"], entry["size"], files)
+            chunks = _chunks(entry, files)
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
-            files.close(entry["at"]["file"])
+            if "file" in entry["at"]:
+                files.close(entry["at"]["file"])
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))
     finally:
@@ -125,3 +133,12 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress = None) -> li
     if not wrong:
         write_all(fd, tarball.END)
     return wrong
+
+
+def _chunks(entry: Entry, files: Files) -> Iterator[bytes | memoryview]:
+    if "file" in entry["at"]:
+        return sinks.file_chunks(entry["at"], entry["size"], files)
+    # Most bundles lie in files.
+    from cerrotorre import remote
+
+    return remote.chunks(entry["at"], entry)

@@ -13,6 +13,10 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _SIZE = re.compile(r"[0-9]{1,18}")
 
 
+class Absent(Fail):
+    """The registry says that it does not have it."""
+
+
 class Pulling(Session):
     """A session that reads blobs."""
 
@@ -56,7 +60,7 @@ class Pulling(Session):
                 self._transport.rest(max(attempt - 1, 0))
                 continue
             if answer["status"] == 404:
-                raise Fail("network", f"{self.host} does not have {digest}", Registry=self.host, Blob=digest)
+                raise Absent("network", f"{self.host} does not have {digest}", Registry=self.host, Blob=digest)
             attempt += 1
             if (
                 answer["status"] not in BUSY

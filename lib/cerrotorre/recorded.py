@@ -47,23 +47,22 @@ def _is_place(entry: Any) -> bool:
 
 
 def _without_place(entry: Any) -> Any:
-    if not isinstance(entry, dict) or not is_at(entry.get("at")):
+    if not isinstance(entry, dict) or not is_at(entry.get("at"), remote=True):
         return None
     return {key: value for key, value in entry.items() if key != "at"}
 
 
-def is_at(at: Any) -> bool:
-    """Whether this is a place: a file with its identity and offset, or a descriptor."""
+def is_at(at: Any, remote: bool = False) -> bool:
+    """Whether this is a place: a file with its identity and offset, or a descriptor; if `remote`, a URL."""
     if not isinstance(at, dict):
         return False
     if "fd" in at:
         return type(at["fd"]) is int
-    return (
-        isinstance(at.get("file"), str)
-        and isinstance(at.get("id"), str)
-        and type(at.get("offset")) is int
-        and at["offset"] >= 0
-    )
+    if type(at.get("offset")) is not int or at["offset"] < 0:
+        return False
+    if remote and "url" in at:
+        return isinstance(at["url"], str) and "file" not in at and isinstance(at.get("id", ""), str)
+    return isinstance(at.get("file"), str) and isinstance(at.get("id"), str)
 
 
 def attestations(record: Record) -> Iterator[tuple[str, bytes, Any]]:

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 from cerrotorre.content import Entry
 from cerrotorre.errors import Fail
+from cerrotorre.pulling import Absent
 from cerrotorre.typed import Any
+
+__all__ = ["Absent", "chunks", "repository"]
 
 REGISTRY, OBJECTS = "docker://", ("s3://", "gs://", "az://")
 
@@ -17,12 +20,15 @@ _lock = allocate_lock()
 def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryview]:
     """The bytes of a blob from `offset` on, at most 1 MiB at once, unchecked: the caller hashes.
 
-    `entry` has `digest` and `size`. Raises Fail network, or what else its place cannot give.
+    `entry` has `digest`, `size` and `role`. Raises Fail network, or what else its place cannot give; Absent where the registry does
+    not have it.
     """
     url = at["url"]
     if url.startswith(REGISTRY):
         if at["offset"]:
             raise Fail("record-inconsistent", "a blob of a registry begins at its beginning", Blob=entry["digest"])
+        if entry.get("role") in ("index", "manifest"):
+            return _document(repository(url), entry, offset)
         return iter(repository(url).chunks(entry["digest"], entry["size"], offset))
     if url.startswith(OBJECTS):
         # Only they need it.
@@ -30,6 +36,14 @@ def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryv
 
         return iter(objects.chunks(url, at["offset"] + offset, entry["size"] - offset, at.get("id")))
     raise Fail("record-inconsistent", "a blob lies at a URL of no known kind", Blob=entry["digest"])
+
+
+def _document(found: Any, entry: Entry, offset: int) -> Iterator[bytes]:
+    """A manifest or index: registries need not give it as a blob."""
+    data = found.manifest(entry["digest"])
+    if data is None:
+        raise Absent("network", f"{found.host} does not have {entry['digest']}", Registry=found.host, Blob=entry["digest"])
+    yield data[offset:]
 
 
 def repository(url: str) -> Any:

@@ -37,6 +37,9 @@ def hash_file(record: Record, progress: Progress = None) -> list[Finding]:
     parsed, _, derived = recorded.derive(record)
     if not record.get("derived"):
         raise Fail("record-inconsistent", "no derived members")
+    for entry in record["content"]:
+        if "file" not in entry["at"]:
+            raise Fail("record-inconsistent", "a blob does not lie in a file", Blob=entry["digest"])
     files = Files()
     findings: list[Finding] = []
     try:
@@ -99,7 +102,7 @@ def hash_chunks(
     return "sha256:" + digest.hexdigest(), bytes(held)
 
 
-def file_chunks(at: Entry, size: int, files: Files) -> Iterator[bytes]:
+def file_chunks(at: Entry, size: int, files: Files) -> Iterator[bytes | memoryview]:
     """The bytes of a blob in a file, a chunk at a time."""
     done = 0
     while done < size:
