@@ -4,7 +4,7 @@
 _ct_state() { # STATE
 	below='' options='' operands=''
 	case $1 in
-	'ct') options='--help --version --color= --format=' below='keygen key pack sign re-sign attest verify explain policy audit config doctor help' ;;
+	'ct') options='--help --version --color= --format=' below='keygen key pack sign re-sign attest verify explain push fetch policy audit config login doctor help' ;;
 	'ct keygen') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key generate') options='--id --suite --expires --output --no-password --profile --passphrase-fd --passphrase-file --json --help --color= --format=' ;;
 	'ct key rotate') options='--into --suite --expires --no-password --profile --passphrase-fd --passphrase-file --new-passphrase-fd --new-passphrase-file --json --help --color= --format=' operands='key' ;;
@@ -24,6 +24,8 @@ _ct_state() { # STATE
 	'ct attest') options='-k --passphrase-file --passphrase-fd --exec --sbom --provenance --json -q -o --help --color= --format=' operands='bundle' ;;
 	'ct verify') options='-v --all --json --policy --expect --at --record --help --color= --format=' operands='bundle' ;;
 	'ct explain') options='--signers --layers --json --policy --at --list --help --color= --format=' operands='bundle finding' ;;
+	'ct push') options='--policy --force --cosign -k --passphrase-file --passphrase-fd --json -q --help --color= --format=' operands='bundle' ;;
+	'ct fetch') options='--create -k --passphrase-file --passphrase-fd --bundle --platform --expect --policy --at --record --no-verify --json -q -o --help --color= --format=' ;;
 	'ct policy init') options='--yes --policy --help --color= --format=' ;;
 	'ct policy show') options='--json --policy --help --color= --format=' ;;
 	'ct policy check') options='--json --policy --help --color= --format=' operands='policy' ;;
@@ -39,18 +41,21 @@ _ct_state() { # STATE
 	'ct audit') options='--head --json --help --color= --format=' operands='dir' ;;
 	'ct config show') options='--json --help --color= --format=' ;;
 	'ct config check') options='--json --help --color= --format=' operands='bundle' ;;
-	'ct config set') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir' ;;
-	'ct config unset') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir' ;;
+	'ct config set') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|registries.mirrors|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir' ;;
+	'ct config unset') options='--help --color= --format=' operands='words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|registries.mirrors|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir' ;;
 	'ct config path') options='--help --color= --format=' ;;
 	'ct config') options='--help --color= --format=' below='show check set unset path' ;;
+	'ct login') options='--help --color= --format=' ;;
 	'ct doctor') options='--quick --json --fix --help --color= --format=' ;;
 	'ct-oci2ctp') options='--platform --name --version --no-attached --workdir --help' operands='image' ;;
 	'ct-canon') options='--check --json --help' operands='file' ;;
 	'ct-open') options='--fd --help' operands='bundle' ;;
+	'ct-download') options='--bundle --platform --workdir --has --help' ;;
 	'ct-attest') options='--sbom --provenance --help' ;;
 	'ct-sign') options='-k --expires --passphrase-fd --passphrase-file --workdir --exec --statements --genuine --replace --help' ;;
 	'ct-check') options='--all --help' ;;
-	'ct-write') options='--new --report --json -q -o --help' ;;
+	'ct-write') options='--new --report --json -q -o --no-verify --record --at --help' ;;
+	'ct-upload') options='--force --cosign -k --passphrase-file --passphrase-fd --json -q --help' ;;
 	'ct-hash') options='--fd --all --help' operands='file' ;;
 	'ct-policy') options='--policy --expect --at --all --help' ;;
 	'ct-explain') options='--verdict -v --record --at --rules --signers --layers --json --finding --list --help' ;;
@@ -65,7 +70,7 @@ _ct_state() { # STATE
 	'ct-policy-edit threshold') options='--from --policy --help' ;;
 	'ct-policy-edit remove') options='--policy --help' operands='words:signer|registry|blocked|denied|pin|threshold key' ;;
 	'ct-policy-edit') options='--help' below='init show check add-signer add-registry block-registry deny pin threshold remove' ;;
-	'ct help') below='keygen key pack sign re-sign attest verify explain policy audit config doctor' ;;
+	'ct help') below='keygen key pack sign re-sign attest verify explain push fetch policy audit config login doctor' ;;
 	esac
 }
 
@@ -75,15 +80,15 @@ _ct_value() { # STATE OPTION
 	case $1:$2 in
 	*:--color) kind='words:auto|always|never' ;;
 	*:--format) kind='words:text|json' ;;
-	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key rotate:--into' | 'ct key rotate:--expires' | 'ct key rotate:--passphrase-fd' | 'ct key rotate:--new-passphrase-fd' | 'ct key passphrase:--passphrase-fd' | 'ct key passphrase:--new-passphrase-fd' | 'ct key import:--id' | 'ct key import:--fingerprint' | 'ct pack:--passphrase-fd' | 'ct pack:--exec' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--passphrase-fd' | 'ct sign:--exec' | 'ct sign:--expires' | 'ct re-sign:--passphrase-fd' | 'ct re-sign:--exec' | 'ct re-sign:--expires' | 'ct attest:--passphrase-fd' | 'ct attest:--exec' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct policy add-signer:--source' | 'ct policy deny:--after' | 'ct policy deny:--before' | 'ct policy deny:--reason' | 'ct policy threshold:--from' | 'ct policy test:--at' | 'ct audit:--head' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-sign:--exec' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at' | 'ct-explain:--at' | 'ct-policy-edit add-signer:--source' | 'ct-policy-edit deny:--after' | 'ct-policy-edit deny:--before' | 'ct-policy-edit deny:--reason' | 'ct-policy-edit threshold:--from') kind='none' ;;
+	'ct keygen:--id' | 'ct keygen:--expires' | 'ct keygen:--passphrase-fd' | 'ct key generate:--id' | 'ct key generate:--expires' | 'ct key generate:--passphrase-fd' | 'ct key rotate:--into' | 'ct key rotate:--expires' | 'ct key rotate:--passphrase-fd' | 'ct key rotate:--new-passphrase-fd' | 'ct key passphrase:--passphrase-fd' | 'ct key passphrase:--new-passphrase-fd' | 'ct key import:--id' | 'ct key import:--fingerprint' | 'ct pack:--passphrase-fd' | 'ct pack:--exec' | 'ct pack:--expires' | 'ct pack:--name' | 'ct pack:--version' | 'ct sign:--passphrase-fd' | 'ct sign:--exec' | 'ct sign:--expires' | 'ct re-sign:--passphrase-fd' | 'ct re-sign:--exec' | 'ct re-sign:--expires' | 'ct attest:--passphrase-fd' | 'ct attest:--exec' | 'ct verify:--expect' | 'ct verify:--at' | 'ct explain:--at' | 'ct push:--passphrase-fd' | 'ct fetch:--passphrase-fd' | 'ct fetch:--bundle' | 'ct fetch:--expect' | 'ct fetch:--at' | 'ct policy add-signer:--source' | 'ct policy deny:--after' | 'ct policy deny:--before' | 'ct policy deny:--reason' | 'ct policy threshold:--from' | 'ct policy test:--at' | 'ct audit:--head' | 'ct-oci2ctp:--name' | 'ct-oci2ctp:--version' | 'ct-open:--fd' | 'ct-download:--bundle' | 'ct-download:--platform' | 'ct-sign:--expires' | 'ct-sign:--passphrase-fd' | 'ct-sign:--exec' | 'ct-write:--at' | 'ct-upload:--passphrase-fd' | 'ct-hash:--fd' | 'ct-policy:--expect' | 'ct-policy:--at' | 'ct-explain:--at' | 'ct-policy-edit add-signer:--source' | 'ct-policy-edit deny:--after' | 'ct-policy-edit deny:--before' | 'ct-policy-edit deny:--reason' | 'ct-policy-edit threshold:--from') kind='none' ;;
 	'ct keygen:--suite' | 'ct key generate:--suite' | 'ct key rotate:--suite') kind='words:CT-SIG-01|CT-SIG-02|CT-SIG-03|CT-SIG-04|CT-SIG-06' ;;
-	'ct keygen:--output' | 'ct key generate:--output' | 'ct verify:--record' | 'ct-oci2ctp:--workdir' | 'ct-sign:--workdir' | 'ct-explain:--record') kind='dir' ;;
+	'ct keygen:--output' | 'ct key generate:--output' | 'ct verify:--record' | 'ct fetch:--record' | 'ct-oci2ctp:--workdir' | 'ct-download:--workdir' | 'ct-sign:--workdir' | 'ct-write:--record' | 'ct-explain:--record') kind='dir' ;;
 	'ct keygen:--profile' | 'ct key generate:--profile' | 'ct key rotate:--profile' | 'ct key passphrase:--profile') kind='words:interactive|moderate|high' ;;
-	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key rotate:--passphrase-file' | 'ct key rotate:--new-passphrase-file' | 'ct key passphrase:--passphrase-file' | 'ct key passphrase:--new-passphrase-file' | 'ct key import:--gpg-signature' | 'ct key import:--keyring' | 'ct key import:--rotation' | 'ct key export:-o' | 'ct pack:--passphrase-file' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--passphrase-file' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct re-sign:--passphrase-file' | 'ct re-sign:-o' | 'ct attest:--passphrase-file' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file') kind='file' ;;
-	'ct pack:-k' | 'ct sign:-k' | 'ct re-sign:-k' | 'ct attest:-k' | 'ct policy pin:--signer' | 'ct-sign:-k' | 'ct-policy-edit pin:--signer') kind='key' ;;
-	'ct pack:--platform' | 'ct-oci2ctp:--platform') kind='words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all' ;;
-	'ct pack:-o' | 'ct sign:-o' | 'ct-write:-o') kind='bundle' ;;
-	'ct verify:--policy' | 'ct explain:--policy' | 'ct policy init:--policy' | 'ct policy show:--policy' | 'ct policy check:--policy' | 'ct policy add-signer:--policy' | 'ct policy add-registry:--policy' | 'ct policy block-registry:--policy' | 'ct policy deny:--policy' | 'ct policy pin:--policy' | 'ct policy threshold:--policy' | 'ct policy remove:--policy' | 'ct policy test:--policy' | 'ct-policy:--policy' | 'ct-policy-edit init:--policy' | 'ct-policy-edit show:--policy' | 'ct-policy-edit check:--policy' | 'ct-policy-edit add-signer:--policy' | 'ct-policy-edit add-registry:--policy' | 'ct-policy-edit block-registry:--policy' | 'ct-policy-edit deny:--policy' | 'ct-policy-edit pin:--policy' | 'ct-policy-edit threshold:--policy' | 'ct-policy-edit remove:--policy') kind='policy' ;;
+	'ct keygen:--passphrase-file' | 'ct key generate:--passphrase-file' | 'ct key rotate:--passphrase-file' | 'ct key rotate:--new-passphrase-file' | 'ct key passphrase:--passphrase-file' | 'ct key passphrase:--new-passphrase-file' | 'ct key import:--gpg-signature' | 'ct key import:--keyring' | 'ct key import:--rotation' | 'ct key export:-o' | 'ct pack:--passphrase-file' | 'ct pack:--sbom' | 'ct pack:--provenance' | 'ct sign:--passphrase-file' | 'ct sign:--sbom' | 'ct sign:--provenance' | 'ct re-sign:--passphrase-file' | 'ct re-sign:-o' | 'ct attest:--passphrase-file' | 'ct attest:--sbom' | 'ct attest:--provenance' | 'ct attest:-o' | 'ct push:--passphrase-file' | 'ct fetch:--passphrase-file' | 'ct-attest:--sbom' | 'ct-attest:--provenance' | 'ct-sign:--passphrase-file' | 'ct-upload:--passphrase-file') kind='file' ;;
+	'ct pack:-k' | 'ct sign:-k' | 'ct re-sign:-k' | 'ct attest:-k' | 'ct push:-k' | 'ct fetch:-k' | 'ct policy pin:--signer' | 'ct-sign:-k' | 'ct-upload:-k' | 'ct-policy-edit pin:--signer') kind='key' ;;
+	'ct pack:--platform' | 'ct fetch:--platform' | 'ct-oci2ctp:--platform') kind='words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all' ;;
+	'ct pack:-o' | 'ct sign:-o' | 'ct fetch:-o' | 'ct-write:-o') kind='bundle' ;;
+	'ct verify:--policy' | 'ct explain:--policy' | 'ct push:--policy' | 'ct fetch:--policy' | 'ct policy init:--policy' | 'ct policy show:--policy' | 'ct policy check:--policy' | 'ct policy add-signer:--policy' | 'ct policy add-registry:--policy' | 'ct policy block-registry:--policy' | 'ct policy deny:--policy' | 'ct policy pin:--policy' | 'ct policy threshold:--policy' | 'ct policy remove:--policy' | 'ct policy test:--policy' | 'ct-policy:--policy' | 'ct-policy-edit init:--policy' | 'ct-policy-edit show:--policy' | 'ct-policy-edit check:--policy' | 'ct-policy-edit add-signer:--policy' | 'ct-policy-edit add-registry:--policy' | 'ct-policy-edit block-registry:--policy' | 'ct-policy-edit deny:--policy' | 'ct-policy-edit pin:--policy' | 'ct-policy-edit threshold:--policy' | 'ct-policy-edit remove:--policy') kind='policy' ;;
 	'ct-write:--report') kind='words:packed|signed|re-signed|attested' ;;
 	'ct-explain:--finding') kind='finding' ;;
 	esac
@@ -132,7 +137,7 @@ _ct_offer_kind() { # KIND PREFIX WORD
 	case $kind in
 	words:*) IFS='|' read -ra any <<<"${kind#words:}" && _ct_offer "$prefix" "$word" "${any[@]}" ;;
 	key) _ct_offer_keys "$prefix" "$word" ;;
-	finding) _ct_offer "$prefix" "$word" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested signing-key-expired key-expiring key-superseded key-rotated rotation-malformed rotation-invalid key-unreachable fingerprint-mismatch vouch-malformed vouch-invalid vouch-untrusted setting-doubtful config-malformed ;;
+	finding) _ct_offer "$prefix" "$word" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested signing-key-expired key-expiring key-superseded key-rotated rotation-malformed rotation-invalid key-unreachable fingerprint-mismatch vouch-malformed vouch-invalid vouch-untrusted destination-exists no-bundle bundle-ambiguous bundle-manifest blob-unreachable not-arrived setting-doubtful config-malformed ;;
 	image)
 		for source in "${sources[@]}"; do
 			case $word in
@@ -222,4 +227,4 @@ _ct() {
 	} 2>/dev/null
 }
 
-complete -F _ct ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+complete -F _ct ct ct-oci2ctp ct-canon ct-open ct-download ct-attest ct-sign ct-check ct-write ct-upload ct-hash ct-policy ct-explain ct-policy-edit

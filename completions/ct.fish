@@ -4,7 +4,7 @@
 function __ct_below # STATE
 	switch $argv[1]
 		case 'ct'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work' 'help	say how a command is used'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'push	send a bundle to a registry, an object store, git or a directory' 'fetch	get a bundle back, whole and verified' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'login	say how to store credentials for a registry' 'doctor	say whether this installation and setup can do its work' 'help	say how a command is used'
 		case 'ct key'
 			printf '%s\n' 'generate' 'rotate' 'passphrase' 'expires' 'list' 'show' 'import' 'trust' 'export' 'delete' 'default'
 		case 'ct policy'
@@ -14,7 +14,7 @@ function __ct_below # STATE
 		case 'ct-policy-edit'
 			printf '%s\n' 'init' 'show' 'check' 'add-signer' 'add-registry' 'block-registry' 'deny' 'pin' 'threshold' 'remove'
 		case 'ct help'
-			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'doctor	say whether this installation and setup can do its work'
+			printf '%s\n' 'keygen	make a key pair to sign with' 'key	rotate, list, show, import, trust, export and delete keys' 'pack	wrap an OCI image into a signed bundle' 'sign	sign a bundle' 're-sign	sign a genuine bundle anew, in place of the signatures it has' 'attest	attach a signed statement to a bundle that is there' 'verify	judge bundles: whole, genuine, trusted, as the policy says' 'explain	say what a bundle is and why it is or is not trusted' 'push	send a bundle to a registry, an object store, git or a directory' 'fetch	get a bundle back, whole and verified' 'policy	make, show, check and change the trust policy' 'audit	list recorded decisions, and make each of them again' 'config	show, check and change the settings' 'login	say how to store credentials for a registry' 'doctor	say whether this installation and setup can do its work'
 	end
 end
 
@@ -60,6 +60,10 @@ function __ct_options # STATE
 			printf '%s\n' '-v' '--all' '--json' '--policy' '--expect' '--at' '--record' '--help' '--color=' '--format='
 		case 'ct explain'
 			printf '%s\n' '--signers' '--layers' '--json' '--policy' '--at' '--list' '--help' '--color=' '--format='
+		case 'ct push'
+			printf '%s\n' '--policy' '--force' '--cosign' '-k' '--passphrase-file' '--passphrase-fd' '--json' '-q' '--help' '--color=' '--format='
+		case 'ct fetch'
+			printf '%s\n' '--create' '-k' '--passphrase-file' '--passphrase-fd' '--bundle' '--platform' '--expect' '--policy' '--at' '--record' '--no-verify' '--json' '-q' '-o' '--help' '--color=' '--format='
 		case 'ct policy init'
 			printf '%s\n' '--yes' '--policy' '--help' '--color=' '--format='
 		case 'ct policy show'
@@ -98,6 +102,8 @@ function __ct_options # STATE
 			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct config'
 			printf '%s\n' '--help' '--color=' '--format='
+		case 'ct login'
+			printf '%s\n' '--help' '--color=' '--format='
 		case 'ct doctor'
 			printf '%s\n' '--quick' '--json' '--fix' '--help' '--color=' '--format='
 		case 'ct-oci2ctp'
@@ -106,6 +112,8 @@ function __ct_options # STATE
 			printf '%s\n' '--check' '--json' '--help'
 		case 'ct-open'
 			printf '%s\n' '--fd' '--help'
+		case 'ct-download'
+			printf '%s\n' '--bundle' '--platform' '--workdir' '--has' '--help'
 		case 'ct-attest'
 			printf '%s\n' '--sbom' '--provenance' '--help'
 		case 'ct-sign'
@@ -113,7 +121,9 @@ function __ct_options # STATE
 		case 'ct-check'
 			printf '%s\n' '--all' '--help'
 		case 'ct-write'
-			printf '%s\n' '--new' '--report' '--json' '-q' '-o' '--help'
+			printf '%s\n' '--new' '--report' '--json' '-q' '-o' '--no-verify' '--record' '--at' '--help'
+		case 'ct-upload'
+			printf '%s\n' '--force' '--cosign' '-k' '--passphrase-file' '--passphrase-fd' '--json' '-q' '--help'
 		case 'ct-hash'
 			printf '%s\n' '--fd' '--all' '--help'
 		case 'ct-policy'
@@ -177,6 +187,8 @@ function __ct_operands # STATE
 			printf '%s\n' 'bundle'
 		case 'ct explain'
 			printf '%s\n' 'bundle' 'finding'
+		case 'ct push'
+			printf '%s\n' 'bundle'
 		case 'ct policy check'
 			printf '%s\n' 'policy'
 		case 'ct policy add-signer'
@@ -192,9 +204,9 @@ function __ct_operands # STATE
 		case 'ct config check'
 			printf '%s\n' 'bundle'
 		case 'ct config set'
-			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|registries.mirrors|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
 		case 'ct config unset'
-			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
+			printf '%s\n' 'words:defaults.policy|defaults.key|defaults.suite|defaults.runtime|output.format|output.color|registries.insecure|registries.realms|registries.mirrors|crypto.ml_dsa|crypto.liboqs|cache.dir|audit.dir'
 		case 'ct-oci2ctp'
 			printf '%s\n' 'image'
 		case 'ct-canon'
@@ -359,6 +371,34 @@ function __ct_value # STATE:OPTION
 			echo 'policy'
 		case 'ct explain:--at'
 			echo 'none'
+		case 'ct push:--policy'
+			echo 'policy'
+		case 'ct push:-k'
+			echo 'key'
+		case 'ct push:--passphrase-file'
+			echo 'file'
+		case 'ct push:--passphrase-fd'
+			echo 'none'
+		case 'ct fetch:-k'
+			echo 'key'
+		case 'ct fetch:--passphrase-file'
+			echo 'file'
+		case 'ct fetch:--passphrase-fd'
+			echo 'none'
+		case 'ct fetch:--bundle'
+			echo 'none'
+		case 'ct fetch:--platform'
+			echo 'words:linux/amd64|linux/arm64|linux/arm/v7|linux/arm/v6|linux/386|linux/ppc64le|linux/s390x|linux/riscv64|linux/loong64|all'
+		case 'ct fetch:--expect'
+			echo 'none'
+		case 'ct fetch:--policy'
+			echo 'policy'
+		case 'ct fetch:--at'
+			echo 'none'
+		case 'ct fetch:--record'
+			echo 'dir'
+		case 'ct fetch:-o'
+			echo 'bundle'
 		case 'ct policy init:--policy'
 			echo 'policy'
 		case 'ct policy show:--policy'
@@ -407,6 +447,12 @@ function __ct_value # STATE:OPTION
 			echo 'dir'
 		case 'ct-open:--fd'
 			echo 'none'
+		case 'ct-download:--bundle'
+			echo 'none'
+		case 'ct-download:--platform'
+			echo 'none'
+		case 'ct-download:--workdir'
+			echo 'dir'
 		case 'ct-attest:--sbom'
 			echo 'file'
 		case 'ct-attest:--provenance'
@@ -427,6 +473,16 @@ function __ct_value # STATE:OPTION
 			echo 'words:packed|signed|re-signed|attested'
 		case 'ct-write:-o'
 			echo 'bundle'
+		case 'ct-write:--record'
+			echo 'dir'
+		case 'ct-write:--at'
+			echo 'none'
+		case 'ct-upload:-k'
+			echo 'key'
+		case 'ct-upload:--passphrase-file'
+			echo 'file'
+		case 'ct-upload:--passphrase-fd'
+			echo 'none'
 		case 'ct-hash:--fd'
 			echo 'none'
 		case 'ct-policy:--policy'
@@ -522,7 +578,7 @@ function __ct_kind # KIND PREFIX WORD
 		case key
 			__ct_keys "$argv[2]"
 		case finding
-			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested signing-key-expired key-expiring key-superseded key-rotated rotation-malformed rotation-invalid key-unreachable fingerprint-mismatch vouch-malformed vouch-invalid vouch-untrusted setting-doubtful config-malformed
+			printf "$argv[2]%s\tfinding\n" internal pipeline-broken not-passed file-unreadable file-unwritable file-changed not-a-file network image-unavailable attachments-unknown decision-unkept audit-broken audit-differs audit-head tool-missing usage binary-to-terminal record-malformed record-inconsistent tar-header tar-members tar-padding truncated trailing-bytes not-a-bundle too-large stream-too-large unsupported-version manifest-malformed manifest-not-canonical attestations-malformed canon-too-large canon-not-utf8 canon-bom canon-syntax canon-duplicate-key canon-key-parts canon-nesting canon-empty-key canon-control-character canon-bad-unicode canon-not-nfc canon-integer-range canon-float canon-local-time canon-date-range canon-mixed-array canon-value canon-different predicate-format predicate-malformed predicate-subject oci-layout oci-no-such-image oci-ambiguous oci-json oci-manifest oci-both-kinds oci-digest oci-media-type oci-data oci-blob-absent oci-size oci-platform oci-artifact oci-too-large platform-repeated mirrored attachment-left-behind metadata-left-out reference unsigned signature-invalid signature-incomplete keyid-mismatch subject-mismatch statement-malformed attestation-removed key-ambiguous key-unreadable signer-unknown signer-untrusted signer-denied signer-required threshold signature-expired key-expired signature-too-old signature-in-future suite-not-allowed registry-not-allowed registry-blocked base-image-not-allowed pin-mismatch pin-signer-missing unpinned minimum-not-met not-expected policy-malformed policy-unreadable policy-exists rule-not-found attestation-missing hash-mismatch derived-mismatch image-mismatch no-signing-key key-not-found key-locked signer-failed passphrase-missing store-unsafe key-malformed key-exists suite-unknown suite-unavailable passphrase-refused already-signed already-attested signing-key-expired key-expiring key-superseded key-rotated rotation-malformed rotation-invalid key-unreachable fingerprint-mismatch vouch-malformed vouch-invalid vouch-untrusted destination-exists no-bundle bundle-ambiguous bundle-manifest blob-unreachable not-arrived setting-doubtful config-malformed
 		case image
 			for source in oci:dir oci-archive:file dir:dir docker-archive:file docker-daemon:none containers-storage:none
 				set -l transport (string replace -r '[^:]*$' '' -- $source)
@@ -589,6 +645,6 @@ function __ct_complete
 	end
 end
 
-for program in ct ct-oci2ctp ct-canon ct-open ct-attest ct-sign ct-check ct-write ct-hash ct-policy ct-explain ct-policy-edit
+for program in ct ct-oci2ctp ct-canon ct-open ct-download ct-attest ct-sign ct-check ct-write ct-upload ct-hash ct-policy ct-explain ct-policy-edit
 	complete -c $program -f -a '(__ct_complete)'
 end

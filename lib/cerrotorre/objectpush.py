@@ -1,6 +1,7 @@
 """A bundle on its way to an object: one pass over its bytes, the name given once all of them matched (decision 0035)."""
 
 import os
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 
 from cerrotorre import manifest, objectstore, sinks, tarball
@@ -19,6 +20,8 @@ ABREAST = 3
 MAX_PARTS = 9000
 COPIED = 5 << 30
 TYPE = "application/x-tar"
+# Seconds in which what was sent is taken back after a signal.
+GRACE = 20
 
 
 class Differs(Exception):
@@ -121,10 +124,10 @@ class Push:
         self._read_back(made)
         return True
 
-    def _sent(self, add: Callable[[int], object]) -> dict[str, Any]:
+    def _sent(self, add: Callable[[int], object]) -> Any:
         """What the store says of the object that it made: its `e_tag`, if it says one."""
         store, mode = objectstore.opened(self.url, objectstore.WRITING), "overwrite" if self.force else "create"
-        named = {"attributes": {"Content-Type": TYPE}}
+        named: Any = {"attributes": {"Content-Type": TYPE}}
         if self.whole.size <= PART:
             return self._asked(store.put, self.key, b"".join(self.whole.chunks(add)), mode=mode, use_multipart=False, **named)
         part = max(PART, -(-self.whole.size // MAX_PARTS // CHUNK) * CHUNK)
@@ -137,7 +140,7 @@ class Push:
             return self._asked(store.put, self.key, self.whole.chunks(add, self._still_free), **named)
         return self._by_way_of(f"{self.key}.ct-{os.urandom(8).hex()}", store, add, named)
 
-    def _by_way_of(self, beside: str, store: Any, add: Callable[[int], object], named: dict[str, Any]) -> dict[str, Any]:
+    def _by_way_of(self, beside: str, store: Any, add: Callable[[int], object], named: Any) -> Any:
         """Send it to a key of its own, and let the store copy it to the key that is meant, if nothing is there."""
         objectstore.split(self.url.removesuffix(self.key) + beside)
         made = self._asked(store.put, beside, self.whole.chunks(add), **named)
@@ -212,25 +215,27 @@ class Push:
 
 def _apart(work: Callable[[], Any], whole: Bytes) -> Any:
     """What `work` returns, done by another thread: a signal is noticed in this one, and ends the other's upload cleanly."""
-    from threading import Thread
-
     done: list[Any] = []
     failures: list[BaseException] = []
+    # Not Thread.join, which takes a thread for ended once a signal interrupted it.
+    working = allocate_lock()
+    working.acquire()
 
     def run() -> None:
         try:
             done.append(work())
         except BaseException as error:  # carried to the caller's thread, which raises it
             failures.append(error)
+        finally:
+            working.release()
 
-    thread = Thread(target=run, daemon=True)
-    thread.start()
+    start_new_thread(run, ())
     try:
-        while thread.is_alive():
-            thread.join(0.5)
+        while not working.acquire(timeout=0.5):
+            pass
     except KeyboardInterrupt:
         whole.halted = True
-        thread.join(10)
+        working.acquire(timeout=GRACE)
         raise
     if failures:
         raise failures[0]

@@ -70,7 +70,7 @@ def opened(url: str, seconds: int, env: Mapping[str, str] | None = None) -> Any:
 
 def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any:
     try:
-        from obstore import store
+        from obstore import exceptions, store
     except ImportError:
         fail = Fail(
             "tool-missing", "obstore, the Python package that talks to object stores, is not installed", Package="obstore"
@@ -78,6 +78,7 @@ def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any
         raise fail.proposing("python3 -m pip install obstore", "man ct-install") from None
     from datetime import timedelta
 
+    kinds: Any = store
     # Said either way, since the environment may say otherwise: it does not choose to go without TLS.
     client: dict[str, Any] = {
         "allow_http": False,
@@ -94,17 +95,15 @@ def _made(scheme: str, bucket: str, seconds: int, env: Mapping[str, str]) -> Any
             if path := said.pop("ca_bundle", None):
                 client["root_certificate"] = _certificates(path)
             conditional = {"conditional_put": "etag", "copy_if_not_exists": "multipart", "checksum_algorithm": "sha256"}
-            return store.S3Store(bucket, client_options=client, **conditional, **said, **given)
+            return kinds.S3Store(bucket, client_options=client, **conditional, **said, **given)
         if scheme == "gs":
-            return store.GCSStore(bucket, client_options=client, **given)
+            return kinds.GCSStore(bucket, client_options=client, **given)
         # By the names of Azure's own tools; obstore knows others.
         for ours, name in (("account_name", "AZURE_STORAGE_ACCOUNT"), ("account_key", "AZURE_STORAGE_KEY")):
             if env.get(name):
                 given[ours] = env[name]
-        return store.AzureStore(bucket, client_options=client, **given)
-    except Fail:
-        raise
-    except Exception as error:
+        return kinds.AzureStore(bucket, client_options=client, **given)
+    except exceptions.BaseError as error:
         raise failed(f"{scheme}://{bucket}", error) from None
 
 
@@ -132,13 +131,13 @@ def _certificates(path: str) -> bytes:
 
 
 def asked(url: str, do: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """What `do` returns. Its failures become findings; FileNotFoundError, and what `conflict` says, stay as they are."""
+    """What `do` returns. The store's failures become findings; FileNotFoundError, and what `conflict` is of, stay as they are."""
+    from obstore import exceptions
+
     try:
         return do(*given, **named)
-    except (Fail, FileNotFoundError):
-        raise
-    except Exception as error:
-        if conflict(error):
+    except exceptions.BaseError as error:
+        if isinstance(error, FileNotFoundError) or conflict(error):
             raise
         raise failed(url, error) from None
 
@@ -206,6 +205,8 @@ def chunks(url: str, offset: int, size: int, id: str | None) -> Iterator[memoryv
     """
     _, _, key = split(url)
     store = opened(url, READING)
+    from obstore import exceptions
+
     failures, end = 0, offset + size
     while offset < end:
         before = offset
@@ -219,11 +220,9 @@ def chunks(url: str, offset: int, size: int, id: str | None) -> Iterator[memoryv
                     yield view[start : start + CHUNK]
                 offset += len(view)
             problem: BaseException = ConnectionError()
-        except (Fail, GeneratorExit, KeyboardInterrupt):
-            raise
         except FileNotFoundError as error:
             raise failed(url, error) from None
-        except Exception as error:
+        except (exceptions.BaseError, OSError) as error:
             if conflict(error):
                 raise _changed(url) from None
             problem = error
