@@ -842,7 +842,9 @@ def test_without_a_network(place: Place) -> None:
 
 def test_which_registries(place: Place) -> None:
     place.store.mkdir(parents=True, mode=0o700)
-    (place.store / "config.toml").write_text('[registries]\ninsecure = ["*.internal", "plain.internal:5000", "localhost"]\n')
+    (place.store / "config.toml").write_text(
+        '[registries]\ninsecure = ["*.internal", "plain.internal:5000", "localhost"]\nmirrors = ["d.example/a=m.example/hub"]\n'
+    )
     allowed = ["docker.io/library/*", "ghcr.io/org/app:*", "*.evil", "local", "quay.io", "noport"]
     (place.store / "policy.json").write_text(json.dumps({"version": "1", "registries": {"allowed": allowed}}))
     (place.home / ".docker").mkdir()
@@ -852,7 +854,7 @@ def test_which_registries(place: Place) -> None:
     found = doctorregistries.registries(doctorsetup.Setup(place.env, 0, lambda *_: None))
     assert found == {
         "plain.internal:5000": "", "localhost": "", "docker.io": "library/library", "ghcr.io": "org/app", "quay.io": "",
-        "b.example": "team", "c.example": "",
+        "b.example": "team", "c.example": "", "m.example": "",
     }  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def registries(setup: Setup) -> dict[str, str]:
     found: dict[str, str] = {}
     for pattern in setup.setting("registries", "insecure") or ():
         _add(found, pattern)
+    for mirror in setup.setting("registries", "mirrors") or ():
+        _add(found, mirror.partition("=")[2].partition("/")[0])
     try:
         for _, policy in policyfile.load(None, setup.env, setup.config()):
             for pattern in policy.get("registries", {}).get("allowed", ()):

@@ -32,7 +32,8 @@ def _manager(scheme: str, host: str, verified: bool, env: Mapping[str, str]) -> 
 
     options: dict[str, Any] = {"maxsize": KEPT}
     if scheme == "https":
-        options["ssl_context"] = _context(host, verified, env)
+        # urllib3 before 2 puts its own requirement into the context.
+        options |= {"ssl_context": _context(host, verified, env), "cert_reqs": "CERT_REQUIRED" if verified else "CERT_NONE"}
     proxy = proxy_for(scheme, host, env)
     if not proxy:
         return urllib3.PoolManager(**options)

@@ -55,17 +55,19 @@ class Stream:
 
     def pieces(self) -> Iterator[bytes]:
         """Its bytes, at most PIECE at once. Raises Broken, and Silent where fewer than 64 KiB come in SLOW seconds."""
-        # urllib3 before 2 has no read1.
-        read = getattr(self._response, "read1", self._response.read)
-        while part := self._timed(read):
+        # urllib3 before 2 has no read1: what it is asked for it waits for.
+        read, size = getattr(self._response, "read1", None), PIECE
+        if read is None:
+            read, size = self._response.read, CHUNK
+        while part := self._timed(read, size):
             yield part
 
-    def _timed(self, read: Any) -> bytes:
+    def _timed(self, read: Any, size: int) -> bytes:
         from urllib3 import exceptions
 
         self._clock.wait()
         try:
-            part: bytes = read(PIECE)
+            part: bytes = read(size)
         except exceptions.HTTPError as error:
             part = b""
             if not self._clock.late:
@@ -230,6 +232,8 @@ class Transport:
                 decode_content=False,
                 redirect=False,
                 retries=False,
+                # Before 2 that is not so unless it is said.
+                enforce_content_length=True,
                 timeout=urllib3.Timeout(connect=silence, read=silence + patience),
             )
             self._answered.add(host)
