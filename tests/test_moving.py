@@ -101,8 +101,7 @@ def test_docker_registry(place, docker, kind):
     subprocess.run([*copy, f"dir:{place.directory}/image"], check=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("odd", [False, True], ids=["", "odd"])
+@pytest.mark.parametrize("kind, odd", [*((kind, False) for kind in KINDS), ("multi", True)])
 def test_a_registry_with_the_api(place, kind, odd):
     with Fake() as fake:
         if odd:
@@ -123,7 +122,7 @@ def test_a_registry_with_the_api(place, kind, odd):
         assert len(kept.attached[image]) == 1 and image.replace(":", "-") not in kept.manifests
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS if SOAK else ["docker"])
 def test_a_directory(place, kind):
     (place.directory / "mirror").mkdir()
     place.push(f"{kind}.ctp", "./mirror/")
@@ -132,7 +131,7 @@ def test_a_directory(place, kind):
     place.fetch(f"./mirror/{kind}.ctp", "got.ctp", like=f"{kind}.ctp")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS if SOAK else ["multi"])
 def test_git(place, kind):
     """The blobs stay in the registry that the image was packed from."""
     repository = f"git+file://{place.directory}/bundles.git"
@@ -497,7 +496,9 @@ def test_a_fetch_killed_again_and_again(place, docker, pushed, seed):
         for _ in range(5):
             done = killed(place, proxy, chance, *words, counted=lambda: proxy.down)
             assert path.exists() == done
-            assert set(place.left()) - {f"{kind}.ctp" for kind in (*KINDS, "random")} <= {"got.ctp", ".got.ctp.part"}
+            # The directory of what is no blob stays when nobody is left to remove it.
+            left = {name for name in place.left() if not name.startswith(".ct.")}
+            assert left - {f"{kind}.ctp" for kind in (*KINDS, "random")} <= {"got.ctp", ".got.ctp.part"}
             if done:
                 break
         else:
@@ -534,7 +535,7 @@ def test_a_push_killed_again_and_again(place, docker, seed):
     place.fetch(f"{docker}/{path}", "got.ctp", like="random.ctp")
 
 
-@pytest.mark.parametrize("seed", range(SEEDS + 1))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_happens(place, docker, seed):
     """Faults by chance, up and down: what is said to be done is done."""
     path = f"chance-{seed}/random:1.0"
