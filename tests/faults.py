@@ -130,6 +130,11 @@ class Through(Handler):
         if self.backend:
             self.backend.close()
 
+    def setup(self):
+        # What lies in buffers when a client is killed was not received.
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
+        super().setup()
+
     def answer(self):
         server = self.server
         server.headers.append(dict(self.headers))

@@ -84,6 +84,8 @@ class Place:
         if not layout.exists():
             if kind == "random":
                 random_layers(images.Layout(layout))
+            elif kind == "larger":
+                random_layers(images.Layout(layout), 8, 4 << 20)
             else:
                 images.make(kind, layout)
         return layout

@@ -13,8 +13,8 @@ from cerrotorre.partial import Partial
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
 
-# Blobs at a time, and bytes between two writings of the journal.
-THREADS, SAVE = 6, 16 << 20
+# Blobs at a time, and bytes between two writings of the journal: what a kill costs. Of many blobs more, since each has its line there.
+THREADS, SAVE, SAVE_EACH = 6, 1 << 20, 1000
 # Seconds that the others are given to stop.
 STOP = 0.5
 
@@ -222,6 +222,6 @@ class _Work:
         with self._lock:
             self._unsaved += abs(position - self.marks[number])
             self.marks[number] = position
-            if self._unsaved >= SAVE:
+            if self._unsaved >= max(SAVE, SAVE_EACH * len(self.marks)):
                 self._unsaved = 0
                 self._part.save(self.marks)
