@@ -129,8 +129,8 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress, far: Callabl
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)
             if actual != entry["digest"]:
                 return [mismatch(entry, actual)]
-            if here:
-                files.close(entry["at"]["file"])
+            if "file" in at:
+                files.close(at["file"])
             kept[actual] = data
             write_all(fd, bytes(tarball.padding(entry["size"])))
     finally:
