@@ -31,20 +31,18 @@ LAYERS = (
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "assemble", "attached", "attachedbundle", "attest", "audit", "auditkeep", "auditread", "bearer", "built", "bundle", "bundlemanifest", "catalogue", "chosen",
-        "config", "configedit", "configshow", "content", "cosigned", "credentials", "deadline", "destination", "diagnosis", "distribution", "doctor", "doctorbundles",
-        "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys", "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup",
-        "explain", "external", "failures", "fetched", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keycommands", "keyfetch",
-        "keyreport", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive",
-        "origin", "owned", "packing", "palette", "partial", "passphrase", "places", "policyadd", "policyask", "policycommand", "policyedit", "policyfile", "policyreport",
-        "pools", "progress", "pulling", "pushblobs", "pushed", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "registry", "remote", "report",
-        "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transfers", "transport", "trustmembers", "urls", "vouch", "writing", "written",
+        "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "cosigned",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
+        "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
+        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
+        "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
-        "policyreport", "progress", "pushed", "report", "stream", "transfers", "writing", "written",
+        "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip
