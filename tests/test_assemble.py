@@ -59,7 +59,7 @@ class Source:
         self.image, self.asked, self.lock = Path(image), {}, threading.Lock()
         self.act = lambda entry, offset, data: data
 
-    def chunks(self, at, entry, offset=0):
+    def chunks(self, at, entry, offset=0, *, again=False):
         with self.lock:
             self.asked.setdefault(entry["digest"], []).append(offset)
         data = (self.image / "blobs/sha256" / entry["digest"][7:]).read_bytes()[offset:]
@@ -250,6 +250,26 @@ def test_what_is_not_there(record, source, tmp_path, new, slug, status):
     assert (caught.value.finding["finding"], caught.value.finding["status"]) == (slug, status)
     # Documents alone are not worth keeping.
     assert os.listdir(tmp_path) == []
+
+
+def test_who_cannot_be_asked_what_else_is_not_there(record, source, tmp_path, monkeypatch):
+    """The first failure is the one that is told, and what stays is named."""
+    layers = cut(record, tmp_path / "x.ctp", source)
+
+    def act(entry, offset, data):
+        if entry["role"] == "layer":
+            raise remote.Absent("network", "registry.example does not have it", Registry="registry.example")
+        return data
+
+    def fails(_):
+        raise Fail("network", "the connection broke")
+
+    source.act = act
+    monkeypatch.setattr(assemble.origin, "missing", fails)
+    with pytest.raises(Fail, match="does not have it") as caught:
+        write(record, tmp_path / "x.ctp")
+    assert caught.value.finding["finding"] == "blob-unreachable" and len(layers) == 2
+    assert "same command again" in caught.value.finding["context"]["Kept"]
 
 
 def test_nobody_approves(record, source, tmp_path):

@@ -62,9 +62,9 @@ class World:
     def same(self, name, output="got.ctp"):
         return self.read(name) == self.read(output)
 
-    def findings(self, *words, status):
+    def findings(self, *words, status, **more):
         """The slugs of all findings that refuse, in order."""
-        made = self.fetch("--json", *words, status=status)
+        made = self.fetch("--json", *words, status=status, **more)
         return [one["finding"] for said in told(made) for one in said["findings"] if one["status"]]
 
 
@@ -277,6 +277,86 @@ def test_a_member_over_its_limit_is_not_asked_for(world, fake):
     fake.manifest(data, digest(data))
     fake.attached[image] = [{"mediaType": MANIFEST, "digest": digest(data), "size": len(data)}]
     assert world.findings(named, status=10) == ["bundle-manifest"]
+
+
+# -- mirrors -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mirrored(world, fake):
+    """(a mirror that holds what the registry holds, the environment in which it is one, the reference)."""
+    with Fake() as mirror:
+        for server in (fake, mirror):
+            image, _ = pushed(server, world)
+            attach(server, world.read("one.ctp"), image)
+        home = world.directory / f"mirrors-{mirror.server_address[1]}"
+        shutil.copytree(world.directory / "store", home)
+        mirrors = f'mirrors = ["{fake.host}/a={mirror.host}/a"]\n'
+        (home / "config.toml").write_text(f'[registries]\ninsecure = ["127.0.0.1"]\n{mirrors}')
+        yield mirror, {"CT_HOME": str(home)}, f"{fake.host}/a/app:1.4"
+
+
+def test_a_mirror_that_has_everything_is_enough(world, fake, mirrored):
+    _, env, ref = mirrored
+    fake.answers[".*"] = lambda handler: handler.reply(404)
+    world.fetch(ref, env=env)
+    assert world.same("one.ctp") and not [path for _, path, _ in fake.seen if path != "/v2/"]
+    # What was asked for stays the registry's.
+    assert world.findings(ref, "--expect", "other:1.4", env=env, status=4) == ["not-expected"]
+
+
+@pytest.mark.parametrize(
+    "lacks", ["list", "bundle", "layer", "config", "documents", "all blobs", "layer is another", "layer is cut off"]
+)
+def test_what_a_mirror_does_not_have_is_the_registrys(world, fake, mirrored, lacks):
+    mirror, env, ref = mirrored
+    doc = json.loads(mirror.manifests["1.4"][0])
+    layer, config = doc["layers"][0]["digest"], doc["config"]["digest"]
+    held = mirror.blobs[layer]
+    pattern, act = {
+        "list": (".*/(referrers/|manifests/sha256-).*", lambda handler: handler.reply(404)),
+        "bundle": (".*/manifests/sha256:.*", lambda handler: handler.reply(404)),
+        "layer": (f".*/blobs/{layer}", lambda handler: handler.reply(404)),
+        "config": (f".*/blobs/{config}", lambda handler: handler.reply(403)),
+        "documents": (".*/manifests/sha256:.*", lambda handler: handler.reply(200, b"<p>Welcome!")),
+        "all blobs": (".*/blobs/.*", lambda handler: handler.reply(401, WWW_Authenticate="Basic")),
+        "layer is another": (f".*/blobs/{layer}", lambda handler: handler.reply(200, bytes(len(held)))),
+        "layer is cut off": (f".*/blobs/{layer}", lambda handler: handler.reply(416)),
+    }[lacks]
+    mirror.answers[pattern] = act
+    world.fetch(ref, env=env)
+    assert world.same("one.ctp")
+    assert any("/manifests/1.4" in path for _, path, _ in mirror.seen)
+    assert not any("/manifests/1.4" in path for _, path, _ in fake.seen)
+
+
+def test_a_mirror_without_a_list_hides_nothing(world, fake, mirrored):
+    """Where the registry cannot be asked, an image of a mirror that lists no bundle is not said to have none."""
+    mirror, env, ref = mirrored
+    mirror.attached.clear()
+    fake.answers[".*/(referrers|manifests)/.*"] = lambda handler: handler.reply(403)
+    assert world.findings(ref, env=env, status=12) == ["network"]
+
+
+def test_a_pack_from_a_mirror_that_lacks_a_blob(world, fake, mirrored):
+    mirror, env, ref = mirrored
+    layer = json.loads(mirror.manifests["1.4"][0])["layers"][0]["digest"]
+    del mirror.blobs[layer]
+    (world.directory / "packed.ctp").unlink(missing_ok=True)
+    world.good("ct", "pack", "-k", "one", ref, "-o", "packed.ctp", env=env)
+    assert f'source = "{mirror.host}/a/app:1.4"'.encode() in world.read("packed.ctp")
+    del fake.blobs[layer]
+    made = world.run("ct", "pack", "-k", "one", ref, "-o", "other.ctp", env=env)
+    assert made.returncode == 10 and "a blob of the image is absent" in made.stderr and layer in made.stderr
+
+
+def test_an_attached_manifest_over_its_limit(world, fake):
+    """It is not read: 256 of 4 MiB would be a GiB."""
+    image, ref = pushed(fake, world)
+    long = json.dumps({"artifactType": TYPE, "annotations": {"a": "x" * (1 << 20)}}).encode()
+    fake.manifest(long, digest(long))
+    fake.attached.setdefault(image, []).append({"digest": digest(long)})
+    assert world.findings(ref, status=12) == ["no-bundle"]
 
 
 def test_a_blob_that_is_another(world, fake):

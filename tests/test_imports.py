@@ -33,7 +33,7 @@ LAYERS = (
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "cosigned",
         "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
-        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
+        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
         "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",

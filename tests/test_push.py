@@ -439,6 +439,29 @@ def test_an_etag_that_is_never_taken() -> None:
     assert len(json.loads(server.data)["manifests"]) == 2
 
 
+@pytest.mark.parametrize("held", [None, "others"])
+def test_a_change_that_nothing_is_to_be_seen_of(held: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry takes the list, and goes on as if it had not: that is not tried for minutes."""
+    slept: list[float] = []
+    monkeypatch.setattr(referrertag.time, "sleep", slept.append)
+    data = json.dumps({"manifests": []}).encode() if held else None
+
+    class Deaf:
+        host, puts = "registry.example", 0
+
+        def described(self, _: str) -> Any:
+            return data and (data, {"etag": '"x"'})
+
+        def put_manifest(self, *_: Any, **__: Any) -> dict[str, str]:
+            self.puts += 1
+            return {}
+
+    server: Any = Deaf()
+    with pytest.raises(Fail, match="is taken, and not there afterwards") as caught:
+        referrertag.add(server, "sha256:" + "0" * 64, {"mediaType": MANIFEST, "digest": "sha256:" + 64 * "1", "size": 2})
+    assert caught.value.finding["finding"] == "not-arrived" and server.puts == 5 and sum(slept) < 5
+
+
 def test_pushes_at_the_same_time(registry: str, place: Place) -> None:
     """Six bundles of one image, each signed otherwise, into a registry that ignores If-Match."""
     place.insecure(registry)

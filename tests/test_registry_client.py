@@ -13,7 +13,7 @@ from cerrotorre import credentials, mirrors, transport
 from cerrotorre.distribution import Conflict, Repository
 from cerrotorre.errors import Fail
 from conftest import BUILD, program
-from registries import MANIFEST, Fake, Upload, certificates, digest, docker_registry
+from registries import INDEX, MANIFEST, Fake, Upload, certificates, digest, docker_registry
 
 KIB = 1 << 10
 # Of several chunks, pieces and parts, and no multiple of any.
@@ -309,6 +309,37 @@ def test_a_manifest_that_was_changed_meanwhile(fake, tmp_path):
     assert fake.manifests["t"] == (DOC + b" ", MANIFEST)
 
 
+@pytest.mark.parametrize("how", ["refused", "taken"])
+def test_a_manifest_that_was_damaged_on_the_way(fake, tmp_path, how):
+    """It is sent once more: a tag that names what was made of it would be another image's."""
+    left = [1]
+
+    def damaged(handler):
+        if handler.command != "PUT" or not left[0]:
+            return False
+        left[0] -= 1
+        list(handler.body())
+        if how == "refused":
+            return handler.fails(400, "MANIFEST_INVALID")
+        fake.manifest(b"{}", "t")
+        return handler.reply(201, Docker_Content_Digest=digest(b"{}"))
+
+    fake.answers["/v2/a/app/manifests/.*"] = damaged
+    repository(fake, tmp_path).put_manifest("t", DOC, MANIFEST)
+    assert fake.manifests["t"] == (DOC, MANIFEST)
+    left[0] = 9
+    refused(lambda: repository(fake, tmp_path).put_manifest("t", DOC, MANIFEST))
+    assert left == [7]
+
+
+def test_a_list_of_long_pages(fake, tmp_path):
+    """Each has one entry, of nearly 4 MiB."""
+    entry = json.dumps({"manifests": [{"annotations": {"a": "x" * (4_000_000)}}]}).encode()
+    fake.answers[".*/referrers/.*"] = lambda handler: handler.reply(200, entry, INDEX, Link=f'<{handler.path}>; rel="next"')
+    found, whole = repository(fake, tmp_path).referrers(DIGEST, 256)
+    assert len(found) < 8 and not whole
+
+
 def test_a_registry_that_took_another_manifest(fake, tmp_path):
     fake.answers["/v2/a/app/manifests/.*"] = lambda handler: handler.reply(201, Docker_Content_Digest=digest(b"other"))
     refused(lambda: repository(fake, tmp_path).put_manifest("t", DOC, MANIFEST), "another document", digest(DOC))
@@ -568,9 +599,55 @@ def test_a_token_that_is_never_good_enough(fake, tmp_path):
     fake.users, fake.public = {"bob": "hunter2"}, True
     made = repository(fake, tmp_path)
     refused(lambda: send(made), "401", f"skopeo login {fake.host}")
-    assert len(asked(fake, "GET", "/token")) == 1 and len(asked(fake, "POST")) == 2
+    assert len(asked(fake, "GET", "/token")) == 2 and len(asked(fake, "POST")) == 3
     login(tmp_path, fake, "bob:hunter3")
     refused(lambda: send(repository(fake, tmp_path)), "refuses these credentials", f"skopeo login {fake.host}")
+    # The same password once more would only count against who has it.
+    fake.users, fake.authorization, fake.challenge = {}, "nobody's", "Basic"
+    fake.seen.clear()
+    refused(lambda: send(repository(fake, tmp_path)), "401")
+    assert len(asked(fake, "POST")) == 2
+
+
+def test_two_tokens_end_in_a_row(fake, tmp_path):
+    fake.users = {"bob": "hunter2"}
+    login(tmp_path, fake)
+    made = repository(fake, tmp_path)
+    left = [2]
+
+    def ended(handler):
+        left[0] -= 1
+        if left[0] < 0:
+            return False
+        return handler.fails(401, "UNAUTHORIZED", WWW_Authenticate=f'Bearer realm="{fake.base}/token",service="fake"')
+
+    fake.answers["/v2/.*/uploads/"] = ended
+    assert made.manifest("t") is None
+    assert send(made) == "uploaded" and left == [-1]
+
+
+@pytest.mark.parametrize("more", ["?scope=repository:victim/app:pull,push", "?a=1;%73cope=x", "?service=other", "?SCOPE=x#y"])
+def test_a_challenge_that_asks_for_more(fake, tmp_path, more):
+    """A token server that several registries share would give it, and this registry would have it then."""
+    fake.users = {"bob": "hunter2"}
+    login(tmp_path, fake)
+    said = f'Bearer realm="{fake.base}/token{more}",service="fake"'
+    fake.answers["/v2/.*"] = lambda handler: handler.fails(401, "UNAUTHORIZED", WWW_Authenticate=said)
+    refused(lambda: repository(fake, tmp_path).manifest("t"), "asks for rights")
+    assert not asked(fake, "GET", "/token")
+
+
+def test_nothing_that_is_said_back_is_repeated(fake, tmp_path):
+    fake.authorization, fake.challenge = "Basic " + SECRETS[2], "Basic"
+    login(tmp_path, fake)
+    for status, headers in ((503, {"Retry_After": SECRETS[0]}), (201, {"Docker_Content_Digest": "sha256:" + SECRETS[0]})):
+        fake.answers["/v2/.*/manifests/.*"] = lambda handler, status=status, headers=headers: handler.reply(status, **headers)
+        if status == 503:
+            refused(lambda: repository(fake, tmp_path, tries=1).manifest("t"), "503")
+        else:
+            repository(fake, tmp_path).put_manifest("t", DOC, MANIFEST)
+    fake.answers["/v2/.*"] = lambda handler: handler.reply(200, Content_Length=SECRETS[0])
+    refused(lambda: get(repository(fake, tmp_path)))
 
 
 def test_what_a_token_is_asked_for(fake, tmp_path):

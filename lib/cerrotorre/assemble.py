@@ -4,6 +4,7 @@
 import os
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from cerrotorre import images, layout, origin, remote, sinks
 from cerrotorre.content import CHUNK, Entry, Files, mismatch
@@ -57,11 +58,12 @@ def write_file(
         except Fail as fail:
             if fail.finding["status"] == 12:
                 work.stay()
-                if fail.finding["finding"] == "blob-unreachable":
-                    # One was missed first; whoever looks for them wants to know all.
-                    fail.finding["context"]["Blobs"] = origin.named(origin.missing(laid.blobs))
                 if part.keep:
                     fail.finding["context"]["Kept"] = f"{part.shown}: the same command again goes on from there"
+                if fail.finding["finding"] == "blob-unreachable":
+                    # One was missed first; whoever looks for them wants to know all, if that can be known.
+                    with suppress(Fail):
+                        fail.finding["context"]["Blobs"] = origin.named(origin.missing(laid.blobs))
             raise
     return wrong
 
@@ -161,8 +163,8 @@ class _Work:
         try:
             there = self.marks[number]
             # A mirror or a cache may have given damaged bytes, and what was there may be of a disk that lost power: once more.
-            for _ in range(2):
-                actual, data = self._pass(number, transfer)
+            for again in (False, True):
+                actual, data = self._pass(number, transfer, again)
                 if actual == entry["digest"]:
                     how = "kept" if there == entry["size"] and there else "resumed" if there else "fetched"
                     if entry["digest"] in self._wanted:
@@ -175,12 +177,12 @@ class _Work:
         finally:
             transfer.end(how)
 
-    def _pass(self, number: int, transfer: Any) -> tuple[str, bytes]:
+    def _pass(self, number: int, transfer: Any, again: bool) -> tuple[str, bytes]:
         """(digest, the bytes if they are to be kept) of what is there of a blob and of what comes behind it."""
         entry, to = self._blobs[number], self._places[number]
         keep = entry["digest"] in self._wanted
         digest, held, position = hasher(), bytearray(), 0
-        for part in self._bytes(number):
+        for part in self._bytes(number, again):
             if self._stopped:
                 raise _Stopped
             digest.update(part)
@@ -200,7 +202,7 @@ class _Work:
                 self._part.save(self.marks)
         return "sha256:" + digest.hexdigest(), bytes(held)
 
-    def _bytes(self, number: int) -> Iterator[bytes | memoryview]:
+    def _bytes(self, number: int, again: bool) -> Iterator[bytes | memoryview]:
         """What is written already, then what its place has behind that."""
         entry, to, there = self._blobs[number], self._places[number], self.marks[number]
         for offset in range(0, there, CHUNK):
@@ -212,7 +214,7 @@ class _Work:
             yield from sinks.file_chunks(at, entry["size"] - there, self._files)
             return
         try:
-            yield from remote.chunks(entry["at"], entry, there)
+            yield from remote.chunks(entry["at"], entry, there, again=again)
         except remote.Absent as fail:
             if self._new:
                 raise images.absent(entry["digest"], [], str(fail)) from None

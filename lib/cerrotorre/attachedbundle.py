@@ -11,6 +11,7 @@ from cerrotorre.digest import sha256
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail
 from cerrotorre.manifest import TRUST_MEMBERS
+from cerrotorre.mirrored import Mirrored
 from cerrotorre.records import Record
 from cerrotorre.reference import Reference
 from cerrotorre.transport import TooLarge
@@ -27,9 +28,10 @@ class Image:
     """What a reference names in its registry, and the bundles that are attached to it."""
 
     def __init__(self, named: Reference) -> None:
-        self.named, self._repository = named, Repository.named(named["host"], named["path"])
+        self.named, registry = named, Repository.named(named["host"], named["path"])
         self.shown = reference.spell(named)
-        self._data, _ = self._repository.resolve(named["digest"] or named["tag"])
+        self._data, who = registry.resolve(named["digest"] or named["tag"])
+        self._repository = Mirrored.answering(registry, who)
         self.digest = sha256(self._data)
         self._doc = _document(self._data, self.digest)
 
@@ -80,9 +82,13 @@ class Image:
         )
 
     def _of(self, subject: str) -> list[Found]:
-        """The bundles that are attached to one image."""
+        """The bundles that are attached to one image: at the mirror that answered, or, where that has none, at the registry."""
+        found: list[Found] | None = self._repository.first(lambda place: self._at(place, subject) or None)
+        return found or []
+
+    def _at(self, place: Repository, subject: str) -> list[Found]:
         found = []
-        for digest, entry in self._listed(subject).items():
+        for digest, entry in self._listed(place, subject).items():
             data = self._attached(digest, entry)
             if data is not None and _is_bundle(data, digest, entry):
                 found.append((digest, data, subject))
@@ -90,15 +96,16 @@ class Image:
             raise _too_many(f"{len(found)} bundles are attached to {subject}, more than {MAX_BUNDLES}")
         return found
 
-    def _listed(self, subject: str) -> dict[str, Any]:
-        """What the registry lists as attached. Both ways: some answer the API, and list nothing of what was sent to the tag."""
+    @staticmethod
+    def _listed(place: Repository, subject: str) -> dict[str, Any]:
+        """What a registry lists as attached. Both ways: some answer the API, and list nothing of what was sent to the tag."""
         try:
-            entries = referrers.by_api(self._repository, subject, MAX_ATTACHED) or []
-            entries += referrers.by_tag(self._repository, subject, MAX_ATTACHED)
+            entries = referrers.by_api(place, subject, MAX_ATTACHED) or []
+            entries += referrers.by_tag(place, subject, MAX_ATTACHED)
         except referrers.TooMany:
             raise _too_many(f"more than {MAX_ATTACHED} things are attached to {subject}") from None
         except referrers.NoIndex as error:
-            raise Fail("network", f"{self.named['host']}: {error}", Registry=self.named["host"]) from None
+            raise Fail("network", f"{place.host}: {error}", Registry=place.host) from None
         return referrers.by_digest(entries)[0]
 
     def _attached(self, digest: str, entry: Any) -> bytes | None:
@@ -107,7 +114,7 @@ class Image:
         if entry.get("mediaType") not in (None, oci.OCI_MANIFEST) or (type(size) is int and size > bundlemanifest.MAX):
             return None
         try:
-            return self._repository.manifest(digest)
+            return self._repository.manifest(digest, bundlemanifest.MAX)
         except TooLarge:
             return None
 

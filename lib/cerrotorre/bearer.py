@@ -78,8 +78,16 @@ def granted(
     scopes: Sequence[str],
 ) -> tuple[str, float | None]:
     """(a token for these scopes, the seconds for which it is good, if that was said). Raises Fail network."""
+    # urllib3 imports it anyway.
+    from urllib.parse import unquote_plus
+
     realm = said.get("realm", "")
     check_realm(realm, host, realms)
+    realm, _, query = realm.partition("#")[0].partition("?")
+    # What the registry puts there would be asked for beside what is asked for here, with the user's credentials.
+    if {name.partition("=")[0].lower() for name in re.split("[&;]", unquote_plus(query))} & {"scope", "service"}:
+        raise Fail("network", f"{host}: the URL of its token server asks for rights", Registry=host)
+    realm += f"?{query}" if query else ""
     # What is asked for is ours to say, not the challenge's.
     service = said.get("service", "")
     headers: dict[str, str] = {}

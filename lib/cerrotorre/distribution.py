@@ -21,6 +21,8 @@ __all__ = ["DOCKER_HOST", "Conflict", "Repository"]
 MAX_PAGES = 64
 MAX_LINK = 8 << 10
 MANIFEST_TYPES = ", ".join(sorted(oci.INDEXES | oci.MANIFESTS))
+# Bytes of all the pages of a list: each may have one entry, and that be long.
+MAX_PAGED = 4 * oci.MAX_DOCUMENT
 # "404" is the specification's word for a registry without the referrers API; registries also say these.
 NO_SUCH_API = (400, 404, 405, 406, 501)
 
@@ -48,30 +50,36 @@ class Repository(Pushing):
 
         Raises Fail network; its detail begins with "no such image there" where the registry says so.
         """
-        for host, path in mirrors.of(self._mirrors, self.host, self.path):
-            mirror = Repository(host, path, self._insecure, self._realms, self._env, self._transport)
+        for mirror in self.mirrors():
             try:
                 data = mirror.manifest(reference)
+                # Some answer every path with a page for people.
+                if data is not None and oci.document(data, reference):
+                    return data, f"{mirror.host}/{mirror.path}"
             except Fail as fail:
-                if fail.finding["finding"] != "network":
+                if fail.finding["finding"] not in ("network", "oci-json"):
                     raise
-                data = None
-            if data is not None:
-                return data, f"{host}/{path}"
         data = self.manifest(reference)
         if data is None:
             by = f"{'@' if ':' in reference else ':'}{reference}"
             raise Fail("network", f"no such image there: {self.host}/{self.path}{by}", Registry=self.host)
         return data, f"{self.host}/{self.path}"
 
-    def manifest(self, reference: str) -> bytes | None:
-        """The manifest or index that a tag or a digest names, None if there is none."""
-        found = self.described(reference)
+    def mirrors(self) -> list["Repository"]:
+        """Its mirrors, in the order in which they are asked."""
+        return [
+            Repository(host, path, self._insecure, self._realms, self._env, self._transport)
+            for host, path in mirrors.of(self._mirrors, self.host, self.path)
+        ]
+
+    def manifest(self, reference: str, limit: int | None = None) -> bytes | None:
+        """The manifest or index that a tag or a digest names, of at most so many bytes; None if there is none."""
+        found = self.described(reference, limit)
         return None if found is None else found[0]
 
-    def described(self, reference: str) -> tuple[bytes, dict[str, str]] | None:
+    def described(self, reference: str, limit: int | None = None) -> tuple[bytes, dict[str, str]] | None:
         """The same, with the headers of the answer in lower case: `etag` is what If-Match takes."""
-        answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, oci.MAX_DOCUMENT)
+        answer = self._ask(self._url(f"manifests/{reference}"), MANIFEST_TYPES, limit or oci.MAX_DOCUMENT)
         data = self._document(answer, reference)
         return None if data is None else (data, answer["headers"])
 
@@ -96,6 +104,7 @@ class Repository(Pushing):
         """
         url: str | None = self._url(f"referrers/{digest}")
         found: list[Any] = []
+        size = 0
         for page in range(MAX_PAGES):
             answer = self._ask(str(url), OCI_INDEX, oci.MAX_DOCUMENT, absent=NO_SUCH_API if page == 0 else ())
             kind = answer["headers"].get("content-type", "").partition(";")[0].strip().lower()
@@ -109,10 +118,11 @@ class Repository(Pushing):
             if not isinstance(listed, list):
                 raise Fail("network", f"{self.host}: what it lists for {digest} is no index", Registry=self.host)
             found += listed
+            size += len(answer["body"])
             url = self._next(answer, str(url))
             if url is None:
                 return found, True
-            if len(found) > most:
+            if len(found) > most or size > MAX_PAGED:
                 break
         return found, False
 

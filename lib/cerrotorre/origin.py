@@ -31,28 +31,28 @@ def content(manifest: dict[str, Any]) -> list[Entry]:
 
 def must_have(content: list[Entry]) -> None:
     """Ask for each blob that lies in a registry, and take none. Raises Fail blob-unreachable, naming those that are not there, or network."""
-    if lost := missing(content):
+    if lost := missing(content, mirrors=False):
         where = lost[0]["at"]["url"].removeprefix(REGISTRY)
         raise _unreachable(f"{where} does not have {len(lost)} of the blobs", lost, where)
 
 
-def missing(content: list[Entry]) -> list[Entry]:
-    """The blobs that lie in a registry which does not have them. Raises Fail network."""
+def missing(content: list[Entry], *, mirrors: bool = True) -> list[Entry]:
+    """The blobs that lie in a registry which does not have them, nor has a mirror of it. Raises Fail network."""
     from concurrent.futures import ThreadPoolExecutor
 
     there = [entry for entry in content if entry["at"].get("url", "").startswith(REGISTRY)]
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        answers = list(threads.map(_is_missing, there))
+        answers = list(threads.map(lambda entry: _is_missing(entry, mirrors), there))
     finally:
         threads.shutdown(cancel_futures=True)
     return [entry for entry, lost in zip(there, answers, strict=True) if lost]
 
 
-def _is_missing(entry: Entry) -> bool:
+def _is_missing(entry: Entry, mirrors: bool) -> bool:
     from cerrotorre import remote
 
-    repository = remote.repository(entry["at"]["url"])
+    repository = (remote.mirrored if mirrors else remote.repository)(entry["at"]["url"])
     if entry["role"] in _DOCUMENTS:
         return repository.manifest(entry["digest"]) is None
     return bool(repository.blob_size(entry["digest"]) != entry["size"])

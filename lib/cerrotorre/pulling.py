@@ -99,7 +99,7 @@ class Pulling(Session):
         if answer["status"] == 200:
             said = answer["headers"].get("content-length", str(size))
             if said != str(size):
-                raise self._other(digest, size, said[:20])
+                raise self._other(digest, size, said if _SIZE.fullmatch(said) else "no number")
             return position
         match = _RANGE.fullmatch(answer["headers"].get("content-range", "").strip())
         if not match or int(match[1]) != position or not position <= int(match[2]) < size:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from cerrotorre.digest import sha256
+from cerrotorre.digest import is_digest, sha256
 from cerrotorre.errors import Fail
 from cerrotorre.pulling import Pulling
 from cerrotorre.transport import BUSY, CHUNK, Aborted, Answer, Broken
@@ -83,6 +83,12 @@ class Outgoing:
             yield memoryview(last)
 
 
+def _other(answer: Answer, data: bytes) -> str:
+    """The digest of what a registry says to have taken, if it is not this one."""
+    said = str(answer["headers"].get("docker-content-digest", ""))
+    return said if is_digest(said) and said != sha256(data) else ""
+
+
 class Pushing(Pulling):
     """A session that writes."""
 
@@ -131,21 +137,19 @@ class Pushing(Pulling):
         for attempt in range(self._transport.tries):
             answer = self._ask(url, "*/*", CHUNK, (201, 202, 204, 400, 412), "PUT", data, more)
             # docker-registry says so, of a digest that is right, while another push writes the same name.
-            if (answer["status"], answer["code"]) != (400, "DIGEST_INVALID") or not self._transport.rest(attempt):
+            again = (answer["status"], answer["code"]) == (400, "DIGEST_INVALID")
+            # Damaged on the way, it may be no manifest, or another one, which must not keep the name.
+            again = again or (not attempt and (answer["code"] == "MANIFEST_INVALID" or bool(_other(answer, data))))
+            if not again or not self._transport.rest(attempt):
                 break
         if answer["status"] == 400:
             raise self._refusal(answer, url)
         if answer["status"] == 412:
             raise Conflict("network", f"{self.host}: {self.path}:{reference} was changed meanwhile", Registry=self.host)
         found: dict[str, str] = answer["headers"]
-        said = found.get("docker-content-digest", "")
-        if said.startswith("sha256:") and said != sha256(data):
+        if actual := _other(answer, data):
             raise Fail(
-                "network",
-                "the registry took another document",
-                Registry=self.host,
-                Expected=sha256(data),
-                Actual=said[:80],
+                "network", "the registry took another document", Registry=self.host, Expected=sha256(data), Actual=actual
             )
         return found
 

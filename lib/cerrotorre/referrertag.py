@@ -11,6 +11,8 @@ from cerrotorre.manifest import OCI_INDEX
 from cerrotorre.typed import Any
 
 TRIES = 40
+# Changes that were taken, and of which nothing is to be seen: others' changes may look so, but hardly so many times.
+IGNORED = 5
 # Seconds before the list is read again after it was changed, and how many times as long as the change took.
 PAUSE, LONGER, MOST_PAUSE = 0.25, 3, 10.0
 # So many entries of others are asked whether their manifests exist; the rest are kept as they are.
@@ -25,9 +27,16 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
     tag = referrers.tag_of(subject)
     gone: dict[str, bool] = {}
     conditional, before = True, None
+    # What was there before a change that was taken.
+    replaced: tuple[bytes | None] | None = None
+    ignored = 0
     for _ in range(TRIES):
         begun = time.monotonic()
         held = repository.described(tag)
+        ignored = ignored + 1 if replaced == (held and held[0],) else 0 if replaced else ignored
+        if ignored == IGNORED:
+            break
+        replaced = None
         index: oci.Document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
         if held:
             index = _index(held[0], tag)
@@ -52,12 +61,11 @@ def add(repository: Repository, subject: str, entry: oci.Descriptor) -> None:
             before = held and held[0]
             time.sleep(PAUSE * _chance())
             continue
-        before = None
+        before, replaced = None, (held and held[0],)
         # Registries that ignore conditions are the rule: whoever read the list before this change may still write theirs.
         time.sleep(min(max(PAUSE, LONGER * (time.monotonic() - begun)), MOST_PAUSE) * (1 + _chance()))
-    raise Fail(
-        "not-arrived", f"{tag} was changed by others each time", Registry=repository.host, Bundle_manifest=entry["digest"]
-    )
+    why = "is taken, and not there afterwards" if ignored == IGNORED else "was changed by others each time"
+    raise Fail("not-arrived", f"{tag} {why}", Registry=repository.host, Bundle_manifest=entry["digest"])
 
 
 def holds(repository: Repository, subject: str, digest: str) -> bool:

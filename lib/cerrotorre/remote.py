@@ -8,7 +8,7 @@ from cerrotorre.errors import Fail
 from cerrotorre.pulling import Absent
 from cerrotorre.typed import Any
 
-__all__ = ["Absent", "chunks", "repository"]
+__all__ = ["Absent", "chunks", "mirrored", "repository"]
 
 REGISTRY, OBJECTS = "docker://", ("s3://", "gs://", "az://")
 
@@ -17,10 +17,10 @@ _repositories: dict[str, Any] = {}
 _lock = allocate_lock()
 
 
-def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryview]:
+def chunks(at: Entry, entry: Entry, offset: int = 0, *, again: bool = False) -> Iterator[bytes | memoryview]:
     """The bytes of a blob from `offset` on, at most 1 MiB at once, unchecked: the caller hashes.
 
-    `entry` has `digest`, `size` and `role`. Raises Fail network, or what else its place cannot give; Absent where the registry does
+    `entry` has `digest`, `size` and `role`. `again`: what came before was damaged. Raises Fail network, or what else its place cannot give; Absent where the registry does
     not have it.
     """
     url = at["url"]
@@ -28,8 +28,8 @@ def chunks(at: Entry, entry: Entry, offset: int = 0) -> Iterator[bytes | memoryv
         if at["offset"]:
             raise Fail("record-inconsistent", "a blob of a registry begins at its beginning", Blob=entry["digest"])
         if entry.get("role") in ("index", "manifest"):
-            return _document(repository(url), entry, offset)
-        return iter(repository(url).chunks(entry["digest"], entry["size"], offset))
+            return _document(mirrored(url), entry, offset)
+        return iter(mirrored(url).chunks(entry["digest"], entry["size"], offset, again=again))
     if url.startswith(OBJECTS):
         # Only they need it.
         from cerrotorre import objectstore
@@ -47,11 +47,17 @@ def _document(found: Any, entry: Entry, offset: int) -> Iterator[bytes]:
 
 
 def repository(url: str) -> Any:
-    """The client of docker://HOST/PATH, the same one for everybody who asks. Raises Fail record-inconsistent."""
+    """The client of docker://HOST/PATH itself, the same one for everybody who asks. Raises Fail record-inconsistent."""
+    return mirrored(url).registry
+
+
+def mirrored(url: str) -> Any:
+    """The same, behind its mirrors."""
     host, slash, path = url.removeprefix(REGISTRY).partition("/")
     with _lock:
         if url not in _repositories:
             from cerrotorre import distribution, reference
+            from cerrotorre.mirrored import Mirrored
 
             try:
                 said = reference.parse(f"{host}/{path}:x")
@@ -59,5 +65,6 @@ def repository(url: str) -> Any:
                 said = None
             if not slash or not said or (said["host"], said["path"]) != (host, path):
                 raise Fail("record-inconsistent", "a blob lies at a URL that names no repository")
-            _repositories[url] = distribution.Repository.named(host, path)
+            registry = distribution.Repository.named(host, path)
+            _repositories[url] = Mirrored(registry.mirrors(), registry)
         return _repositories[url]

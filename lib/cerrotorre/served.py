@@ -3,6 +3,7 @@
 from cerrotorre import images, oci, platforms
 from cerrotorre.distribution import Repository
 from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.mirrored import Mirrored
 from cerrotorre.reference import Reference, parse, spell
 from cerrotorre.remote import REGISTRY
 from cerrotorre.typed import Any
@@ -11,7 +12,7 @@ from cerrotorre.typed import Any
 class Served(images.Source):
     """An image of a repository. What is not there, or not as its descriptor says, is found when it is read."""
 
-    def __init__(self, repository: Repository, root: oci.Descriptor, data: bytes) -> None:
+    def __init__(self, repository: Mirrored, root: oci.Descriptor, data: bytes) -> None:
         super().__init__("", root)
         self._repository = repository
         self._known = {root["digest"]: data}
@@ -56,7 +57,7 @@ def find(reference: Reference, platform: str) -> tuple[images.Source, dict[str, 
     answered = parse(f"{who}:x") | {"tag": reference["tag"], "digest": reference["digest"]}
     same = spell(answered) == spell(reference)
     root = images.root_descriptor(data)
-    source = Served(asked if same else Repository.named(answered["host"], answered["path"]), root, data)
+    source = Served(Mirrored.answering(asked, who), root, data)
     provenance = {"source": spell(answered), "registry": answered["host"]}
     notes: list[Finding] = []
     if not same:

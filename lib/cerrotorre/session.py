@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from cerrotorre import bearer, credentials, oci
 from cerrotorre.errors import Fail
 from cerrotorre.reference import DOCKER, match_registry
-from cerrotorre.transport import Answer, Plain, Transport
+from cerrotorre.transport import SECONDS, Answer, Plain, Transport
 from cerrotorre.urls import resolve, split
 
 MAX_REDIRECTS = 5
+# How many times one request gets new authorization: a token may end, and so may the next, which threads share.
+RENEWALS = 2
 DOCKER_HOST = "registry-1.docker.io"
 # Seconds before its end at which a token is not used any more.
 MARGIN = 10.0
@@ -94,14 +96,21 @@ class Session:
         if answer["status"] in (401, 403):
             fail = Fail("network", f"{said}: it wants other credentials, or has no such image for you", Registry=self.host)
             return fail.proposing(f"skopeo login {self.host}")
-        return Fail("network", said, Registry=self.host, Retry_after=answer["headers"].get("retry-after", "")[:40] or None)
+        asked = answer["headers"].get("retry-after", "")
+        # What is no number of seconds may be anything, a secret that is said back too.
+        return Fail("network", said, Registry=self.host, Retry_after=asked if SECONDS.fullmatch(asked) else None)
 
     def _authorized(self, url: str, headers: dict[str, str], act: Act) -> Answer:
-        """What comes of the act there: once more with new authorization, if it wants that."""
+        """What comes of the act there: again with new authorization, if it wants that."""
         answer, used = self._follow(url, headers, act)
-        if answer["status"] == 401:
+        for _ in range(RENEWALS):
+            if answer["status"] != 401:
+                break
             self._authorize(answer, used)
-            answer, _ = self._follow(url, headers, act)
+            if self._authorization == used:
+                # The same once more says nothing else.
+                break
+            answer, used = self._follow(url, headers, act)
         return answer
 
     def _follow(self, url: str, headers: dict[str, str], act: Act) -> tuple[Answer, str]:

@@ -14,7 +14,7 @@ from cerrotorre.failures import Aborted, Broken, Plain, Silent, TooLarge
 from cerrotorre.typed import Any
 from cerrotorre.urls import split
 
-__all__ = ["Aborted", "Answer", "Broken", "Plain", "Silent", "Stream", "TooLarge", "Transport"]
+__all__ = ["SECONDS", "Aborted", "Answer", "Broken", "Plain", "Silent", "Stream", "TooLarge", "Transport"]
 
 CHUNK = 64 << 10
 # Of a stream, at once.
@@ -35,7 +35,7 @@ CODES = frozenset(
     }
 )  # fmt: skip
 _CODE = re.compile(rb'"code"\s*:\s*"([A-Z_]{1,40})"')
-_SECONDS = re.compile(r"[0-9]{1,8}")
+SECONDS = re.compile(r"[0-9]{1,8}")
 
 # {"status": int, "headers": {lower-case name: value}, "body": bytes, "code": str}, and "stream": Stream where one was asked for
 Answer = dict[str, Any]
@@ -184,7 +184,7 @@ class Transport:
         seconds = self.pause * 2**attempt
         if answer is not None:
             said = answer["headers"].get("retry-after", "")
-            if _SECONDS.fullmatch(said):
+            if SECONDS.fullmatch(said):
                 seconds = float(said)
             elif (until := times.http_date(said)) is not None:
                 # By the clock of who says it.
