@@ -9,7 +9,7 @@ from cerrotorre.errors import Fail
 from cerrotorre.reference import DOCKER, split_port
 from cerrotorre.transport import Transport
 from cerrotorre.typed import Any
-from cerrotorre.urls import split, with_query
+from cerrotorre.urls import names, split, with_query
 
 MAX_ANSWER = 128 << 10
 MAX_SECONDS = 1 << 31
@@ -78,14 +78,11 @@ def granted(
     scopes: Sequence[str],
 ) -> tuple[str, float | None]:
     """(a token for these scopes, the seconds for which it is good, if that was said). Raises Fail network."""
-    # urllib3 imports it anyway.
-    from urllib.parse import unquote_plus
-
     realm = said.get("realm", "")
     check_realm(realm, host, realms)
     realm, _, query = realm.partition("#")[0].partition("?")
     # What the registry puts there would be asked for beside what is asked for here, with the user's credentials.
-    if {name.partition("=")[0].lower() for name in re.split("[&;]", unquote_plus(query))} & {"scope", "service"}:
+    if {"scope", "service"}.intersection(names(query)):
         raise Fail("network", f"{host}: the URL of its token server asks for rights", Registry=host)
     realm += f"?{query}" if query else ""
     # What is asked for is ours to say, not the challenge's.

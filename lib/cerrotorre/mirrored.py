@@ -1,4 +1,5 @@
-"""A repository as it is read: from mirrors, and from its registry where they fail or do not have it (spec/moving.adoc, "Mirrors")."""
+"""A repository as it is read: from mirrors, and from its registry where they fail or do not have it (spec/moving.adoc, "What is believed
+of a registry")."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -41,6 +41,12 @@ def quoted(text: str) -> str:
     return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
+def names(query: str) -> list[str]:
+    """The names of a query's members, in lower case, however they are written: some take `;` for `&`."""
+    members = (part.partition("=")[0] for part in re.split("[&;]", query))
+    return [re.sub("%([0-9A-Fa-f]{2})", lambda code: chr(int(code[1], 16)), name).lower() for name in members]
+
+
 def with_query(url: str, **members: str) -> str:
     """A URL with these members added to what its query says."""
     more = "&".join(f"{name}={quoted(value)}" for name, value in members.items())
