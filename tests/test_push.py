@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,49 @@ def swallow(reply: int = 201) -> Any:
     return lambda handler: (
         handler.command == "PUT" and (list(handler.body()), handler.reply(reply, Docker_Content_Digest=""))[1]
     )
+
+
+def test_a_registry_that_shows_nothing_of_what_it_took(place: Place, fake: Fake) -> None:
+    """Neither manifests nor lists: that is said in seconds."""
+    fake.api = False
+    place.insecure(fake.host)
+    fake.answers = {".*/manifests/.*": lambda handler: handler.command in ("GET", "HEAD") and (handler.reply(404), True)[1]}
+    begun = time.monotonic()
+    said = place.push("a.ctp", f"{fake.host}/a/app:1", status=12)
+    assert "Not pushed: what was sent is not there as it was sent" in said.stderr
+    assert time.monotonic() - begun < 15
+
+
+def test_a_registry_that_shows_late_what_it_took(place: Place, fake: Fake) -> None:
+    place.insecure(fake.host)
+    asked: dict[str, int] = {}
+
+    def late(handler: Any) -> bool:
+        named = handler.path.rpartition("/")[2]
+        if handler.command != "GET" or named not in fake.manifests:
+            return False
+        asked[named] = asked.get(named, 0) + 1
+        return bool(asked[named] == 1 and (handler.reply(404), True)[1])
+
+    fake.answers[".*/manifests/.*"] = late
+    place.push("a.ctp", f"{fake.host}/a/app:1")
+    assert len(asked) == 3 and min(asked.values()) > 1
+
+
+def test_a_tag_that_appears_at_the_last_moment(place: Place, fake: Fake) -> None:
+    """Between the last look and the tag: a registry that heeds If-None-Match keeps what was first."""
+    place.insecure(fake.host)
+    other = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST}).encode()
+
+    def appears(handler: Any) -> bool:
+        if handler.command == "PUT" and "1" not in fake.manifests:
+            fake.manifest(other, "1")
+        return False
+
+    fake.answers[".*/manifests/1"] = appears
+    place.push("a.ctp", f"{fake.host}/a/app:1", status=11)
+    assert fake.manifests["1"][0] == other
+    place.push("--force", "a.ctp", f"{fake.host}/a/app:1")
 
 
 def test_a_registry_that_loses_what_it_took(place: Place, fake: Fake) -> None:

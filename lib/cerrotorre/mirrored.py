@@ -1,5 +1,7 @@
-"""A repository as it is read: from mirrors, and from its registry where they fail or do not have it (spec/moving.adoc, "What is believed
-of a registry")."""
+"""A repository as it is read: from mirrors, and from its registry where they fail or do not have it.
+
+spec/moving.adoc, "What is believed of a registry".
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 

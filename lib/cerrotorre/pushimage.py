@@ -5,11 +5,12 @@ is read back.
 """
 
 import time
+from collections.abc import Callable
 
 from cerrotorre import bundlemanifest, jsonic, manifest, oci, records, reference, referrertag, sinks
 from cerrotorre.content import Files
 from cerrotorre.digest import sha256
-from cerrotorre.distribution import Repository
+from cerrotorre.distribution import Conflict, Repository
 from cerrotorre.errors import Fail
 from cerrotorre.layout import Layout
 from cerrotorre.pushblobs import Job, Sending
@@ -18,7 +19,8 @@ from cerrotorre.typed import Any
 
 EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
-# What the referrers API lists is looked through to this many entries, and asked for again after so many seconds: some are late.
+# What the referrers API lists is looked through to this many entries. What is not there is asked for again after so many seconds:
+# some are late.
 LISTED = 16_384
 LATE = (0.1, 0.2, 0.4, 0.8)
 
@@ -166,12 +168,12 @@ class _Push:
         """What was sent is there as it was sent, and found by who looks for it. Raises Fail not-arrived."""
         repository = self.repository
         for digest in self._kinds:
-            if (held := repository.manifest(digest)) != sending.kept[digest]:
+            if (held := _late(repository.manifest, digest)) != sending.kept[digest]:
                 raise self._missing("a manifest of the image", digest, held)
         for entry in sending.uploaded:
-            if repository.blob_size(entry["digest"]) != entry["size"]:
+            if _late(repository.blob_size, entry["digest"]) != entry["size"]:
                 raise self._missing("a blob", entry["digest"], None)
-        if (held := repository.manifest(self.bundle)) != self._manifest:
+        if (held := _late(repository.manifest, self.bundle)) != self._manifest:
             raise self._missing("the bundle's manifest", self.bundle, held)
         for name, data in self._members.items():
             digest = sha256(data)
@@ -186,8 +188,8 @@ class _Push:
         image = sending.kept[self.image["digest"]]
         if self._tag:
             if not self.may_be_named():
-                self.repository.put_manifest(self._tag, image, self.image["mediaType"])
-            if (held := self.repository.manifest(self._tag)) != image:
+                self._put_tag(self._tag, image)
+            if (held := _late(self.repository.manifest, self._tag)) != image:
                 raise self._missing(f"the image, as {self._tag},", self.image["digest"], held)
         # Whoever writes the same list without heeding conditions may have undone it meanwhile.
         if not self._has_api and not self._is_found():
@@ -195,19 +197,35 @@ class _Push:
             if not self._is_found():
                 raise self._missing("the bundle, under the referrers tag,", self.bundle, None)
 
+    def _put_tag(self, tag: str, image: bytes) -> None:
+        """Not over what somebody else tagged since it was looked for, as far as the registry heeds that."""
+        try:
+            self.repository.put_manifest(
+                tag, image, self.image["mediaType"], headers=None if self._force else {"If-None-Match": "*"}
+            )
+        except Conflict:
+            # Refused though nothing is there: it does not take the condition.
+            if not self.may_be_named():
+                self.repository.put_manifest(tag, image, self.image["mediaType"])
+
     def _is_found(self) -> bool:
         if not self._has_api:
             return referrertag.holds(self.repository, self.image["digest"], self.bundle)
-        for pause in LATE:
-            if self._is_listed():
-                return True
-            time.sleep(pause)
-        return self._is_listed()
+        return bool(_late(lambda: self._is_listed() or None))
 
     def _missing(self, what: str, digest: str, held: bytes | None) -> Fail:
         actual = "nothing" if held is None else sha256(held)
         where = f"{self.repository.host}/{self.repository.path}"
         return Fail("not-arrived", f"{what} is not there", Repository=where, Expected=digest, Actual=actual)
+
+
+def _late(ask: Callable[..., Any], *of: str) -> Any:
+    """What a registry gives that may not show at once what it took; None if it never does."""
+    for pause in LATE:
+        if (found := ask(*of)) is not None:
+            return found
+        time.sleep(pause)
+    return ask(*of)
 
 
 def _manifest(image: oci.Descriptor, members: dict[str, bytes]) -> bytes:
