@@ -245,6 +245,10 @@ def open_record(record: Record, to: dict[str, Any], directory: str | None = None
     record["expected"] = f"{name}:{version}"
     record["content"] = origin.content(record["manifest"])
     record["passed"]["structure"] = True
+    is_of = record["manifest"]["name"], record["manifest"]["version"]
+    if is_of != (name, version):
+        # Also where something else is expected, or nothing.
+        raise Fail("not-expected", f"{path} holds another bundle", Expected=f"{name}:{version}", Actual=":".join(is_of))
 
 
 def _only(git: Git, tip: str | None, name: str | None) -> tuple[str, str]:
