@@ -32,8 +32,6 @@ def check_shape(record: Record) -> None:
     findings = record.get("findings", []) if record["record"] == BUNDLE else [record.get("finding")]
     if not isinstance(findings, list) or not isinstance(record.get("passed", {}), dict):
         raise Fail("record-malformed", "findings or passed is not of its type")
-    if record["record"] == BUNDLE and not isinstance(record.get("bundle"), str):
-        raise Fail("record-malformed", "the bundle's name is not text")
     for made in findings:
         if not (
             isinstance(made, dict)
