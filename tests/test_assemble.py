@@ -238,7 +238,12 @@ def test_the_length_counts(record, source, tmp_path, more, said):
 
 
 @pytest.mark.parametrize("new, slug, status", [(True, "oci-blob-absent", 10), (False, "blob-unreachable", 12)])
-def test_what_is_not_there(record, source, tmp_path, new, slug, status):
+def test_what_is_not_there(record, source, tmp_path, monkeypatch, new, slug, status):
+    def silent(content):
+        raise Fail("network", "registry.example does not answer any more")
+
+    monkeypatch.setattr("cerrotorre.origin.missing", silent)
+
     def act(entry, offset, data):
         if entry["role"] == "layer":
             raise remote.Absent("network", "registry.example does not have it", Registry="registry.example")

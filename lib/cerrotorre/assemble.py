@@ -4,6 +4,7 @@
 import os
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from cerrotorre import images, layout, origin, remote, sinks
 from cerrotorre.content import CHUNK, Entry, Files, mismatch
@@ -58,8 +59,9 @@ def write_file(
             if fail.finding["status"] == 12:
                 work.stay()
                 if fail.finding["finding"] == "blob-unreachable":
-                    # One was missed first; whoever looks for them wants to know all.
-                    fail.finding["context"]["Blobs"] = origin.named(origin.missing(laid.blobs))
+                    # One was missed first; whoever looks for them wants to know all, if they can be asked for.
+                    with suppress(Fail):
+                        fail.finding["context"]["Blobs"] = origin.named(origin.missing(laid.blobs))
                 if part.keep:
                     fail.finding["context"]["Kept"] = f"{part.shown}: the same command again goes on from there"
             raise

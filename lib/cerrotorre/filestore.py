@@ -117,6 +117,8 @@ def _write(path: str, laid: _Laid, force: bool, transfer: Any) -> list[Finding]:
         if not wrong:
             # By itself, since the second fsync of a file that could not be written says that all is well.
             _sync(path, lambda: os.fsync(new.fd))
+            # Now too: what cannot be opened is found before there is a name.
+            _sync(path, lambda: sync_directory(os.path.dirname(new.path)))
             try:
                 new.commit(replace=force)
             except FileExistsError:
