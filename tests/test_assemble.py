@@ -238,7 +238,12 @@ def test_the_length_counts(record, source, tmp_path, more, said):
 
 
 @pytest.mark.parametrize("new, slug, status", [(True, "oci-blob-absent", 10), (False, "blob-unreachable", 12)])
-def test_what_is_not_there(record, source, tmp_path, new, slug, status):
+def test_what_is_not_there(record, source, tmp_path, monkeypatch, new, slug, status):
+    def silent(content):
+        raise Fail("network", "registry.example does not answer any more")
+
+    monkeypatch.setattr("cerrotorre.origin.missing", silent)
+
     def act(entry, offset, data):
         if entry["role"] == "layer":
             raise remote.Absent("network", "registry.example does not have it", Registry="registry.example")
@@ -270,6 +275,42 @@ def test_who_cannot_be_asked_what_else_is_not_there(record, source, tmp_path, mo
         write(record, tmp_path / "x.ctp")
     assert caught.value.finding["finding"] == "blob-unreachable" and len(layers) == 2
     assert "same command again" in caught.value.finding["context"]["Kept"]
+
+
+@pytest.mark.parametrize("call, number", [("fsync", 1), ("fsync", 2), ("rename", 1), ("renamed", 1)])
+def test_interrupted_while_it_gets_its_name(record, source, whole, tmp_path, monkeypatch, call, number):
+    """It is FILE, whole, or it is gone on from; what others may write to would not be."""
+    part, seen = tmp_path / ".x.ctp.part", []
+    done = call.removesuffix("d")
+    act = getattr(os, done)
+
+    def interrupted(*given):
+        seen.append((os.stat(part).st_mode & 0o777, os.stat(part).st_size > len(whole)) if part.exists() else None)
+        if call == "renamed":
+            act(*given)
+        if len(seen) == number:
+            raise KeyboardInterrupt
+        if call != "renamed":
+            act(*given)
+
+    mask = os.umask(0o002)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
+            patch.setattr(os, done, interrupted)
+            write(record, tmp_path / "x.ctp")
+        if call == "renamed":
+            assert os.listdir(tmp_path) == ["x.ctp"] and (tmp_path / "x.ctp").read_bytes() == whole
+            return
+        assert caught.value.args == (str(part),) and os.listdir(tmp_path) == [part.name]
+        # A kill where it takes long costs nothing either.
+        assert call != "fsync" or seen[0] == (0o600, True)
+        source.asked.clear()
+        assert write(record, tmp_path / "x.ctp") == []
+    finally:
+        os.umask(mask)
+    assert not {entry["digest"] for entry in record["content"] if entry["role"] == "layer"} & source.asked.keys()
+    assert (tmp_path / "x.ctp").read_bytes() == whole and os.listdir(tmp_path) == ["x.ctp"]
+    assert (tmp_path / "x.ctp").stat().st_mode & 0o777 == 0o664
 
 
 def test_nobody_approves(record, source, tmp_path):

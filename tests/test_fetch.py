@@ -500,6 +500,7 @@ def test_without_asking_whose_it_is(world, fake):
         ["-o", "-", "./one.ctp"], ["./one.ctp"], ["-o", "x"], ["-o", "x", "./one.ctp", "./two.ctp"], ["-o", "x", "--frob", "./one.ctp"],
         ["-o", "x", "--no-verify", "--expect", "app", "./one.ctp"], ["-o", "x", "--no-verify", "--record", "log", "./one.ctp"],
         ["-o", "x", "-k", "one", "./one.ctp"], ["-o", "x", "--create", "./one.ctp"], ["-o", "x", "--bundle", "sha256:1", "a.example/b:1"],
+        ["-o", "x", "--create", "--expect", "app", "a.example/b:1"],
         ["-o", "x", "--platform", "amd64", "./one.ctp"], ["-o", "x", "--create", "--bundle", "sha256:" + "0" * 64, "a.example/b:1"],
     ],
 )  # fmt: skip

@@ -338,7 +338,10 @@ def test_other_things_that_a_repository_holds(world: World) -> None:
 
     # What lies in another's directory is not what was asked for, however genuine it is.
     commit("other/1.0")
-    assert "other:1.0" in world.fetch(f"{url}#other:1.0", status=4)
+    assert "other:1.0" in world.fetch(f"{url}#other:1.0", status=10)
+    for options in (["--no-verify"], ["--expect", "app:1.0"]):
+        made = world.ct("fetch", *options, f"{url}#other:1.0", "-o", "fetched.ctp", status=10)
+        assert "app:1.0" in made.stderr and not (world.directory / "fetched.ctp").exists()
     # Far more than a bundle may hold, in a few bytes of a pack.
     commit("app/1.0", **{"summary.json": ("100644", b"\n" * (9 << 20))})
     assert "more than 8388608" in world.fetch(f"{url}#app:1.0", status=10)

@@ -87,3 +87,20 @@ def test_another_user_s_link_behind_the_first_is_not_followed(tmp_path: Path) ->
         with pytest.raises(Fail, match="another user's symbolic link"):
             write(tmp_path / name, b"theirs")
     assert precious.read_bytes() == b"mine too"
+
+
+def test_a_directory_that_cannot_be_made_to_last(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that may be written to and not read, or no descriptor left: that is known before the file has its name."""
+    from cerrotorre.errors import Fail
+
+    real: Callable[..., int] = os.open
+
+    def unreadable(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_DIRECTORY and not flags & os.O_RDWR:
+            raise OSError(errno.EACCES, "Permission denied")
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", unreadable)
+    with pytest.raises(Fail, match="Permission denied"):
+        write(tmp_path / "x.ctp", b"one", sync=True)
+    assert os.listdir(tmp_path) == []

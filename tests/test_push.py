@@ -313,6 +313,17 @@ def test_an_upload_needs_every_pass(place: Place, fake: Fake) -> None:
         assert "not been made" in made.stderr and fake.seen == []
 
 
+def test_forged_records(place: Place) -> None:
+    """What is not of its type is refused before anything is written."""
+    opened = tool("ct-open", "a.ctp", env=place.env, cwd=place.directory).stdout
+    line, end = opened.splitlines()
+    blob: dict[str, Any] = json.loads(line)["content"][0]
+    for change in ({"bundle": 5}, {"content": [{**blob, "at": {"fd": 3, "url": 5}}]}):
+        forged = json.dumps(json.loads(line) | change) + f"\n{end}\n"
+        tool("ct-write", "--no-verify", "-o", "forged.ctp", env=place.env, input=forged, cwd=place.directory, status=10)
+        assert not (place.directory / "forged.ctp").exists()
+
+
 # -- what does not arrive ------------------------------------------------------------------------------------------------------------
 
 
@@ -590,6 +601,18 @@ def test_a_file_system_without_links(place: Place, monkeypatch: pytest.MonkeyPat
     path = str(place.directory / "b.ctp")
     made = filestore.push(record, {"path": path}, {"force": False}, Transfers)
     assert made["moved"] == os.path.getsize(path) and Path(path).read_bytes() == (place.directory / "a.ctp").read_bytes()
+    # fsync(2) says once that something could not be written, and after that that all is well.
+    Path(path).unlink()
+    failures = [OSError(5, "Input/output error")]
+
+    def fails_once(fd: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    with monkeypatch.context() as patch, pytest.raises(Fail, match="Input/output error"):
+        patch.setattr("os.fsync", fails_once)
+        filestore.push(record, {"path": path}, {"force": False}, Transfers)
+    assert not os.path.exists(path)
     Path(path).write_bytes(b"theirs")
     with pytest.raises(Fail), contextlib.nullcontext():
         filestore.push(record, {"path": path}, {"force": False}, Transfers)

@@ -151,10 +151,9 @@ class _Work:
             self._stopped = True
             if sum(self.marks) >= CHUNK:
                 try:
-                    self._part.save(self.marks)
+                    self._part.stay(self.marks)
                 except OSError:
                     return
-                self._part.keep = self._part.is_named
 
     def _move(self, number: int) -> None:
         entry = self._blobs[number]

@@ -1,12 +1,13 @@
 """A bundle pushed to a file or a directory: laid out and hashed in one pass, named once all of it matched (spec/moving.adoc)."""
 
 import os
+from collections.abc import Callable
 
 from cerrotorre import manifest, sinks, tarball
 from cerrotorre.content import Files, identity, move, open_file
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.layout import Layout
-from cerrotorre.newfile import NewFile
+from cerrotorre.newfile import NewFile, sync_directory
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
 
@@ -114,13 +115,25 @@ def _write(path: str, laid: _Laid, force: bool, transfer: Any) -> list[Finding]:
         except OSError as error:
             raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
         if not wrong:
+            # By itself, since the second fsync of a file that could not be written says that all is well.
+            _sync(path, lambda: os.fsync(new.fd))
+            # Now too: what cannot be opened is found before there is a name.
+            _sync(path, lambda: sync_directory(os.path.dirname(new.path)))
             try:
-                new.commit(replace=force, sync=True)
+                new.commit(replace=force)
             except FileExistsError:
                 raise Fail("destination-exists", f"'{path}' appeared meanwhile", Destination=path) from None
             except Fail:
                 # Where there are no links (FAT, as on most USB sticks) a file can only be renamed.
                 if force or os.path.lexists(path.encode()):
                     raise
-                new.commit(sync=True)
+                new.commit()
+            _sync(path, lambda: sync_directory(os.path.dirname(new.path)))
         return wrong
+
+
+def _sync(path: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except OSError as error:
+        raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None

@@ -243,6 +243,12 @@ def open_record(record: Record, to: dict[str, Any], directory: str | None = None
     trustmembers.fill(record, texts, summary, attestations, directory)
     record["derived"] = []
     record["expected"] = f"{name}:{version}"
+    is_of = f"{record['manifest']['name']}:{record['manifest']['version']}"
+    if is_of != f"{name}:{version}":
+        # Also where something else is expected, or nothing.
+        raise Fail(
+            "not-a-bundle", f"{path} holds another bundle", Repository=to["shown"], Expected=f"{name}:{version}", Actual=is_of
+        )
     record["content"] = origin.content(record["manifest"])
     record["passed"]["structure"] = True
 

@@ -70,9 +70,12 @@ class NewFile:
 
         Raises FileExistsError unless `replace`, Fail file-unwritable.
         """
+        directory = -1
         try:
             if sync:
                 os.fsync(self.fd)
+                # Opened before there is a name: after that, only the disk may fail.
+                directory = _opened(self._directory)
             if replace and self._named is not None:
                 # rename(2) makes and replaces alike, also where there are no links (FAT, as on most USB sticks).
                 self._rename()
@@ -86,11 +89,14 @@ class NewFile:
                     self._link(self._name_it())
                     self._rename()
             if sync:
-                sync_directory(self._directory)
+                os.fsync(directory)
         except FileExistsError:
             raise
         except OSError as error:
             raise self._fail(error) from None
+        finally:
+            if directory >= 0:
+                os.close(directory)
 
     def _shown(self) -> str:
         return os.fsdecode(self.path)
@@ -145,9 +151,13 @@ def make_directory(path: str) -> None:
             raise Fail("file-unwritable", f"cannot make the directory '{new}': {error.strerror}", Directory=new) from None
 
 
+def _opened(directory: str | bytes) -> int:
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def sync_directory(path: str | bytes) -> None:
     """Make the names in a directory last."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = _opened(path)
     try:
         os.fsync(fd)
     finally:

@@ -46,8 +46,13 @@ class Partial(NewFile):
 
     @property
     def is_named(self) -> bool:
-        """Whether it could stay."""
-        return self._named is not None
+        """Whether it could stay: it has its hidden name, and not yet the file's."""
+        if self._named is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.stat(self._part, follow_symlinks=False))
+        except OSError:
+            return False
 
     def _open(self) -> int:
         # Who holds the lock may just have given the file its name, or removed it.
@@ -128,6 +133,14 @@ class Partial(NewFile):
         os.ftruncate(self.fd, 0)
         return [0] * len(sizes)
 
+    def stay(self, marks: list[int]) -> None:
+        """Leave it, with its journal, to a later call. Raises OSError."""
+        # It may have been interrupted after a file's mode was given to it, or just after the file's name was.
+        if self.is_named:
+            os.fchmod(self.fd, self._mode)
+            self.save(marks)
+            self.keep = True
+
     def save(self, marks: list[int]) -> None:
         """Write the journal."""
         if self._named is not None:
@@ -143,14 +156,26 @@ class Partial(NewFile):
     def finish(self) -> None:
         """Cut the journal off, and give the file its name once it is on the disk. Raises Fail file-unwritable."""
         try:
+            # With its journal, since this is what takes long: who is killed meanwhile loses nothing.
+            os.fsync(self.fd)
             os.ftruncate(self.fd, self._end)
-            # No thread makes a file meanwhile.
-            mask = os.umask(0o077)
-            os.umask(mask)
-            os.fchmod(self.fd, 0o666 & ~mask)
+            if self._named is None:
+                self._open_up()
         except OSError as error:
             raise self._fail(error) from None
         self.commit(sync=True)
+
+    def _rename(self) -> None:
+        # Last of all: what others may write to is not gone on from.
+        self._open_up()
+        super()._rename()
+
+    def _open_up(self) -> None:
+        """Give it a new file's mode."""
+        # No thread makes a file meanwhile.
+        mask = os.umask(0o077)
+        os.umask(mask)
+        os.fchmod(self.fd, 0o666 & ~mask)
 
     def __exit__(self, *given: object) -> None:
         fd = self.fd

@@ -57,7 +57,7 @@ def is_at(at: Any, remote: bool = False) -> bool:
     if not isinstance(at, dict):
         return False
     if "fd" in at:
-        return type(at["fd"]) is int
+        return type(at["fd"]) is int and not {"file", "url"} & at.keys()
     if type(at.get("offset")) is not int or at["offset"] < 0:
         return False
     if remote and "url" in at:

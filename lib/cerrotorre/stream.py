@@ -249,6 +249,8 @@ def arriving() -> Iterator[Record]:
         if kind not in (BUNDLE, ERROR):
             raise Fail("record-malformed", f"line {count + 1}: not a record this tool knows")
         records.check_shape(record)
+        if kind == BUNDLE and not isinstance(record.get("bundle"), str):
+            raise Fail("record-malformed", f"line {count + 1}: its bundle has no name")
         count += 1
         yield record
     raise Fail("pipeline-broken", f"the stream stopped after {count} records, without its end")
