@@ -115,8 +115,8 @@ $(BUILD)/.oqs: tests/oqs/package-lock.json
 		npm ci --prefix $(BUILD)/oqs --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
 	else echo 'npm is not installed (make deps): the tests against liboqs will be skipped'; fi
 
-# Whatever plugins this Python has, the tests use these; and every core, a file at a time: one more, since some wait for servers.
-pytest    := -m pytest -q -p xdist.plugin -p _hypothesis_pytestplugin -n $(shell expr $$(nproc) + 1) --dist loadfile
+# Whatever plugins this Python has, the tests use these; and both cores, a file at a time.
+pytest    := -m pytest -q -p xdist.plugin -p _hypothesis_pytestplugin -n auto --dist loadfile
 
 test: all $(BUILD)/.test $(BUILD)/.oqs
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) $(pytest) $(PYTEST)
