@@ -465,7 +465,7 @@ def test_programs_that_are_missing(place: Place) -> None:
         "installation.man",
     ):
         assert said[name]["status"] == "warn", said[name]
-    assert "from a registry" in said["programs.skopeo"]["details"][0]["said"]
+    assert "takes no docker-archive:" in said["programs.skopeo"]["details"][0]["said"]
     assert said["programs.path"]["status"] == "pass"
 
 

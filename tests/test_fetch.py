@@ -218,7 +218,7 @@ def test_one_that_cannot_be_judged_might_have_passed(world, fake):
 def test_an_image_without_a_bundle(world, fake):
     _, named = pushed(fake, world)
     made = world.fetch(named, status=12)
-    assert "no bundle is attached to the image" in made.stderr and f"ct fetch --create {named} -o NEW.ctp" in made.stderr
+    assert "there is no bundle there" in made.stderr and f"ct fetch --create {named} -o NEW.ctp" in made.stderr
     assert world.findings("--bundle", "sha256:" + "0" * 64, named, status=12) == ["no-bundle"]
     assert world.run("ct-download", "--has", named).returncode == 6
 

@@ -229,7 +229,7 @@ def test_what_skopeo_repeats_of_credentials_is_left_out(tmp_path, monkeypatch):
         tmp_path, monkeypatch, """echo 'time="x" level=fatal msg="denied: Basic Ym9iOmh1 and Bearer ab.c"' >&2; exit 1"""
     )
     with pytest.raises(Fail) as caught:
-        skopeo.run(["x"], "a", "network", str(tmp_path / "work"))
+        skopeo.run(["x"], "a", str(tmp_path / "work"))
     assert caught.value.finding["context"]["Skopeo"] == "denied: Basic [left out] and Bearer [left out]"
 
 
@@ -237,7 +237,7 @@ def test_what_goes_on_is_let_go_on(tmp_path, monkeypatch):
     script = 'for n in 1 2 3 4 5 6; do head -c 70000 /dev/zero >"$TMPDIR/$n"; sleep 0.3; done; echo done'
     fake_skopeo(tmp_path, monkeypatch, script)
     most = (1 << 20, Fail("oci-size", "x"))
-    assert skopeo.run(["x"], "a", "network", str(tmp_path / "work"), most=most)[0] == b"done\n"
+    assert skopeo.run(["x"], "a", str(tmp_path / "work"), most=most) == b"done\n"
 
 
 def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
@@ -246,7 +246,7 @@ def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
     fake_skopeo(tmp_path, monkeypatch, script)
     began = time.monotonic()
     with pytest.raises(Fail, match="too much"):
-        skopeo.run(["x"], "a", "network", str(tmp_path / "work"), most=(1 << 16, Fail("oci-size", "too much")))
+        skopeo.run(["x"], "a", str(tmp_path / "work"), most=(1 << 16, Fail("oci-size", "too much")))
     assert time.monotonic() - began < 4
 
 

@@ -82,14 +82,8 @@ class _Work:
     """The blobs of one bundle, moved by several threads. `marks` is how much of each is written, `kept` the documents by digest."""
 
     def __init__(self, blobs: list[Entry], places: list[int], part: Partial, files: Files, transfers: Any, new: bool) -> None:
-        self._blobs, self._places, self._part, self._files, self._transfers, self._new = (
-            blobs,
-            places,
-            part,
-            files,
-            transfers,
-            new,
-        )
+        self._blobs, self._places, self._part = blobs, places, part
+        self._files, self._transfers, self._new = files, transfers, new
         self._wanted = sinks.documents(blobs)
         self.marks = [0] * len(blobs)
         self.kept: dict[str, bytes] = {}

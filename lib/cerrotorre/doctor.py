@@ -57,7 +57,7 @@ CHECKS = (
     Check("crypto.liboqs", "yes", doctorcrypto.liboqs, "the liboqs that is configured is there, and nobody else can change it"),
     Check("crypto.argon2", "no", doctorcrypto.argon2, "opening an encrypted key takes a reasonable time and has the memory it needs"),
     Check("programs.path", "yes", doctorprograms.path, "PATH leads to programs that nobody else chooses"),
-    Check("programs.skopeo", "yes", doctorprograms.skopeo, "skopeo is installed, which fetches images from registries"),
+    Check("programs.skopeo", "yes", doctorprograms.skopeo, "skopeo is installed, which reads Docker archives, daemons and storages"),
     Check("programs.gpg", "yes", doctorprograms.gpg, "gpg is installed, which checks OpenPGP signatures on keys"),
     Check("programs.git", "yes", doctorprograms.git, "git is installed, which moves bundles to and from git repositories"),
     Check("programs.runtime", "yes", doctorprograms.runtime, "the runtime that the settings name is installed"),

@@ -69,7 +69,7 @@ def said(setup: Setup, arguments: list[str]) -> str:
 
 
 def skopeo(setup: Setup, say: Diagnosis) -> str:
-    without = "without it ct pack takes oci:, oci-archive: and dir: images alone, and none from a registry"
+    without = "without it ct pack takes no docker-archive:, docker-daemon: and containers-storage: images"
     return _program("skopeo", setup, say, without)
 
 

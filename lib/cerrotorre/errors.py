@@ -175,8 +175,8 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "vouch-untrusted": (3, "", "nobody in the keyring vouches for the key", "A signature counts if a key of the keyring made it, and neither that key nor the signature has expired or was revoked."),
     # -- moving --------------------------------------------------------------------------------------------------------
     "destination-exists": (11, "", "something else is there already", "What is there has the name that the bundle would get, and is not the bundle. It was left as it is.", "--force replaces it"),
-    "no-bundle": (12, "", "no bundle is attached to the image", "The registry has the image and lists no bundle for it.", "ct fetch --create REF -o NEW.ctp", "ct pack REF -o NEW.ctp"),
-    "bundle-ambiguous": (10, "", "more than one bundle of the image may be meant", "Exactly one must pass, and one that cannot be judged might.", "ct fetch --bundle DIGEST REF -o NEW.ctp"),
+    "no-bundle": (12, "", "there is no bundle there", "The registry has the image and lists no bundle for it, or the git repository has none of that name.", "ct fetch --create REF -o NEW.ctp", "ct pack REF -o NEW.ctp"),
+    "bundle-ambiguous": (10, "", "more than one bundle may be meant", "Exactly one must pass, and one that cannot be judged might.", "ct fetch --bundle DIGEST REF -o NEW.ctp"),
     "bundle-manifest": (10, "structure", "what is attached to the image as a bundle is not one", "A bundle's manifest in a registry names the image as its subject and has three layers: manifest.toml, summary.json and attestations.jsonl of a bundle of that very image."),
     "blob-unreachable": (12, "", "a blob of the bundle cannot be had", "The manifest names it, and it is not in the registry where it should lie. Of a bundle in git that is where the image came from."),
     "not-arrived": (12, "", "what was sent is not there as it was sent", "The push went through, and reading it back did not find it. It was not called done."),

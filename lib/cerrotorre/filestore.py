@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable
 
-from cerrotorre import manifest, sinks, tarball
+from cerrotorre import sinks
 from cerrotorre.content import Files, identity, move, open_file
 from cerrotorre.errors import Fail, Finding
-from cerrotorre.layout import Layout
+from cerrotorre.layout import Layout, write_pieces
 from cerrotorre.newfile import NewFile, sync_directory
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
@@ -17,18 +17,7 @@ class _Laid:
 
     def __init__(self, record: Record) -> None:
         self.record, self.layout = record, Layout(record)
-        self.pieces, self.places = [(0, self.layout.head())], []
-        position = len(self.pieces[0][1])
-        for entry in self.layout.blobs:
-            header = tarball.header(manifest.blob_path(entry["digest"]), entry["size"])
-            self.pieces.append((position, header))
-            self.places.append(position + len(header))
-            position += len(header) + entry["size"]
-            padding = bytes(tarball.padding(entry["size"]))
-            self.pieces.append((position, padding))
-            position += len(padding)
-        self.pieces.append((position, tarball.END))
-        self.size = position + len(tarball.END)
+        self.pieces, self.places, self.size = self.layout.plan()
 
     def hashed(self, output: int | None, transfer: Any) -> list[Finding]:
         """What of the bundle's content does not match, each blob copied to its place in `output` as it is hashed."""
@@ -107,10 +96,7 @@ def _write(path: str, laid: _Laid, force: bool, transfer: Any) -> list[Finding]:
         try:
             # A full disk is found before the work.
             os.posix_fallocate(new.fd, 0, laid.size)
-            for offset, data in laid.pieces:
-                done = 0
-                while done < len(data):
-                    done += os.pwrite(new.fd, data[done:], offset + done)
+            write_pieces(new.fd, laid.pieces)
             wrong = laid.hashed(new.fd, transfer)
         except OSError as error:
             raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None

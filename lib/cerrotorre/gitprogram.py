@@ -139,7 +139,7 @@ class Git:
                 child.wait(LOOK)
                 return
             except subprocess.TimeoutExpired:
-                size, now = _size(self.directory), time.monotonic()
+                size, now = owned.written(self.directory), time.monotonic()
             if size > MOST:
                 much = f"{self.shown}: its newest commit is more than {MOST} bytes; does its server not allow filters?"
                 raise Fail("network", much, Repository=self.shown)
@@ -177,16 +177,6 @@ class Git:
         lines = [line.strip() for line in re.split(r"[\r\n]+", said.decode("utf-8", "replace"))]
         told = "; ".join([line for line in lines if line and not line.startswith("hint:")][-6:])
         return _USER.sub("//", told).replace(f"{self.directory}/", "").replace(self.directory, "")[-MAX_WORDS:]
-
-
-def _size(directory: str) -> int:
-    """The bytes of all files below a directory, as far as they are there."""
-    size = 0
-    for path, _, names in os.walk(directory):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                size += os.lstat(f"{path}/{name}").st_size
-    return size
 
 
 # What a directory holds: (mode, object) by name.

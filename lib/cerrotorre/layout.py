@@ -45,7 +45,7 @@ class Layout:
         head = self.head()
         pieces, places, position = [(0, head)], [], len(head)
         for entry in self.blobs:
-            pieces.append((position, _blob_header(entry)))
+            pieces.append((position, blob_header(entry)))
             places.append(position := position + len(pieces[-1][1]))
             position += entry["size"]
             pieces.append((position, bytes(tarball.padding(entry["size"]))))
@@ -54,7 +54,8 @@ class Layout:
         return pieces, places, position + len(tarball.END)
 
 
-def _blob_header(entry: Entry) -> bytes:
+def blob_header(entry: Entry) -> bytes:
+    """What stands before a blob."""
     return tarball.header(manifest.blob_path(entry["digest"]), entry["size"])
 
 
@@ -75,8 +76,7 @@ def write_file(
                 return wrong
             # Reserving all of it first finds a full disk before the work, and makes writing at several places fast.
             os.posix_fallocate(new.fd, 0, size)
-            for offset, data in pieces:
-                _write_at(new.fd, data, offset)
+            write_pieces(new.fd, pieces)
             try:
                 kept, wrong = move(sinks.jobs(layout.blobs, places), files, new.fd, progress)
             finally:
@@ -103,10 +103,12 @@ def sync_before_replacing(layout: Layout, path: str, fd: int) -> None:
         raise Fail("file-changed", f"'{path}' changed while it was written anew", File=path)
 
 
-def _write_at(fd: int, data: bytes, offset: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(fd, data[done:], offset + done)
+def write_pieces(fd: int, pieces: list[tuple[int, bytes]]) -> None:
+    """Write what a plan has besides blobs. Raises OSError."""
+    for offset, data in pieces:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(fd, data[done:], offset + done)
 
 
 def write_stream(record: Record, fd: int, progress: sinks.Progress, far: Callable[[Entry, Entry], Chunks]) -> list[Finding]:
@@ -123,7 +125,7 @@ def write_stream(record: Record, fd: int, progress: sinks.Progress, far: Callabl
             return wrong
         write_all(fd, layout.head())
         for entry in layout.blobs:
-            write_all(fd, _blob_header(entry))
+            write_all(fd, blob_header(entry))
             at = entry["at"]
             chunks: Chunks = sinks.file_chunks(at, entry["size"], files) if "file" in at else far(at, entry)
             actual, data = sinks.hash_chunks(chunks, entry["digest"] in wanted, lambda part: write_all(fd, part), progress)

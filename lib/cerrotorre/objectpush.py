@@ -4,11 +4,11 @@ import os
 from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable, Iterator
 
-from cerrotorre import manifest, objectstore, sinks, tarball
+from cerrotorre import objectstore, sinks, tarball
 from cerrotorre.content import Files, mismatch
 from cerrotorre.digest import hasher
 from cerrotorre.errors import Fail, Finding
-from cerrotorre.layout import Layout
+from cerrotorre.layout import Layout, blob_header
 from cerrotorre.objectstore import CHUNK, EDGE, chunks, head
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
@@ -37,11 +37,8 @@ class Bytes:
 
     def __init__(self, record: Record) -> None:
         self.record, self.layout = record, Layout(record)
-        self.head = self.layout.head()
-        blobs = self.layout.blobs
-        self.headers = [tarball.header(manifest.blob_path(entry["digest"]), entry["size"]) for entry in blobs]
-        self.size = len(self.head) + len(tarball.END) + sum(map(len, self.headers))
-        self.size += sum(entry["size"] + tarball.padding(entry["size"]) for entry in blobs)
+        pieces, _, self.size = self.layout.plan()
+        self.head = pieces[0][1]
         self.edges = (b"", b"")
         self.halted = False
 
@@ -66,8 +63,8 @@ class Bytes:
                 raise Differs(wrong)
             for start in range(0, len(self.head), CHUNK):
                 yield self.head[start : start + CHUNK]
-            for entry, header in zip(self.layout.blobs, self.headers, strict=True):
-                yield header
+            for entry in self.layout.blobs:
+                yield blob_header(entry)
                 digest, held = hasher(), bytearray()
                 for part in sinks.file_chunks(entry["at"], entry["size"], files):
                     digest.update(part)
@@ -99,7 +96,7 @@ class Push:
             return 0
         if there and not self.force:
             raise self._exists()
-        transfer = self.transfers.begin(self.url, self.whole.size, "upload")
+        transfer = self.transfers.begin(self.url, self.whole.size, "uploading")
         try:
             arrived = self._send(transfer)
         except BaseException as error:
@@ -180,7 +177,7 @@ class Push:
         """Whether the object has the very bytes of the bundle, which are hashed by that."""
         if there["size"] != self.whole.size:
             return False
-        transfer = self.transfers.begin(self.url, self.whole.size, "compare")
+        transfer = self.transfers.begin(self.url, self.whole.size, "comparing")
         same = False
         try:
             same = self._equal(chunks(self.url, 0, there["size"], there["e_tag"]), transfer.add)

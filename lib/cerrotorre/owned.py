@@ -149,3 +149,15 @@ def temporary(env: Mapping[str, str]) -> str:
         os.rmdir(made)
         raise
     return made
+
+
+def written(directory: str) -> int:
+    """The bytes of all files below a directory, as far as they are there."""
+    size = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            try:
+                size += os.lstat(f"{path}/{name}").st_size
+            except FileNotFoundError:
+                pass
+    return size

@@ -5,6 +5,7 @@ from cerrotorre.palette import Palette
 from cerrotorre.records import Record
 from cerrotorre.text import shown, size
 from cerrotorre.typed import Any
+from cerrotorre.written import image_line
 
 # What a push says of the place: {"destination": str, "image", "bundle": digest | None, "moved", "there": bytes} and, where there
 # is such, "commit": str, "cosign": str.
@@ -15,14 +16,8 @@ _MORE = (("commit", "Commit"), ("cosign", "Cosign"))
 
 def text(record: Record, result: Result, palette: Palette) -> str:
     """What was pushed, where to, and how much of it had to be sent."""
-    image = record["manifest"]["image"]
-    layers = [entry for entry in record["content"] if entry["role"] == "layer"]
-    count = len(image.get("layers", layers))
-    where = ", ".join(image["platforms"]) or "no platform"
-    total = size(sum(entry["size"] for entry in layers))
     head = f"{palette.mark('ok')} Pushed {report.named(record['bundle'])} {palette.mark('->')} {shown(result['destination'])}\n"
-    about = f"{record['manifest']['image_digest']}  ({count} layer{'' if count == 1 else 's'}, {total}, {where})"
-    pairs: list[tuple[str, object]] = [("Image", about)]
+    pairs: list[tuple[str, object]] = [("Image", image_line(record))]
     if result.get("bundle"):
         pairs.append(("Bundle", result["bundle"]))
     pairs += [(title, result[name]) for name, title in _MORE if result.get(name)]

@@ -20,8 +20,8 @@ _lock = allocate_lock()
 def chunks(at: Entry, entry: Entry, offset: int = 0, *, again: bool = False) -> Iterator[bytes | memoryview]:
     """The bytes of a blob from `offset` on, at most 1 MiB at once, unchecked: the caller hashes.
 
-    `entry` has `digest`, `size` and `role`. `again`: what came before was damaged. Raises Fail network, or what else its place cannot give; Absent where the registry does
-    not have it.
+    `entry` has `digest`, `size` and `role`. `again`: what came before was damaged. Raises Fail network, or what else its place cannot
+    give; Absent where the registry does not have it.
     """
     url = at["url"]
     if url.startswith(REGISTRY):

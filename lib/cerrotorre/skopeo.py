@@ -1,12 +1,11 @@
 """Running skopeo: given the least, never left behind, and its words taken apart."""
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 
-from cerrotorre import interrupt
+from cerrotorre import interrupt, owned
 from cerrotorre.errors import Fail
 
 MAX_WORDS = 2000
@@ -21,15 +20,15 @@ _LOOSENING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG")
 def run(
     arguments: list[str],
     subject: str,
-    slug: str,
     directory: str,
     *,
     most: tuple[int, Fail] | None = None,
     cwd: str | None = None,
-) -> tuple[bytes, list[str]]:
-    """Run skopeo: (what it printed, what it logged, a message a line). Its temporary files go into `directory`.
+) -> bytes:
+    """Run skopeo: what it printed. Its temporary files go into `directory`.
 
-    It is ended when `directory` has grown by more than `most` bytes, which raises the Fail beside them. Raises Fail tool-missing, file-unwritable for a full disk, else `slug`.
+    It is ended when `directory` has grown by more than `most` bytes, which raises the Fail beside them. Raises Fail tool-missing,
+    file-unwritable for a full disk, else image-unavailable.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _LOOSENING}
     # It copies archives there, which would fill /var/tmp, and would stay there if it were killed.
@@ -48,44 +47,29 @@ def run(
                 out, words = child.communicate() if most is None else _watch(child, directory, *most)
             except BaseException:
                 # It must be gone before its directory is.
-                child.terminate()
-                try:
-                    child.wait(GRACE)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
+                interrupt.end(child, GRACE)
                 raise
     except FileNotFoundError:
-        raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=f"fetching {subject}") from None
-    said = [_message(line) for line in words.decode("utf-8", "replace").strip().splitlines()]
+        raise Fail("tool-missing", "skopeo is not installed", Program="skopeo", Needed_for=subject) from None
     if child.returncode:
-        # A registry may repeat what it was told; and the private directory is nobody's concern, and will be gone.
+        said = [_message(line) for line in words.decode("utf-8", "replace").strip().splitlines()]
+        # A daemon may repeat what it was told; and the private directory is nobody's concern, and will be gone.
         last = _CREDENTIALS.sub(r"\1 [left out]", (said or ["nothing was said"])[-1])
         last = last.replace(f"{directory}/", "").replace(directory, "").strip()[:MAX_WORDS]
         if any(word in last for word in _FULL):
             raise Fail("file-unwritable", f"no room for {subject} in '{directory}'", Directory=directory, Skopeo=last)
-        raise Fail(slug, f"skopeo could not get {subject}", Reference=subject, Skopeo=last)
-    return out, said
+        raise Fail("image-unavailable", f"skopeo could not get {subject}", Reference=subject, Skopeo=last)
+    return out
 
 
 def _watch(child: "subprocess.Popen[bytes]", directory: str, most: int, excess: Fail) -> tuple[bytes, bytes]:
-    first = _size(directory)
+    first = owned.written(directory)
     while True:
         try:
             return child.communicate(timeout=LOOK)
         except subprocess.TimeoutExpired:
-            if _size(directory) - first > most:
+            if owned.written(directory) - first > most:
                 raise excess from None
-
-
-def _size(directory: str) -> int:
-    """The bytes of all files below a directory, as far as they are there."""
-    size = 0
-    for path, _, names in os.walk(directory):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                size += os.lstat(f"{path}/{name}").st_size
-    return size
 
 
 def _message(line: str) -> str:

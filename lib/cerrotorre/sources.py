@@ -207,7 +207,7 @@ def _by_skopeo(operand: Operand, platform: str, workdir: str | None) -> tuple[im
     command = [*([] if chosen else platforms.override(platform)), "copy", "--quiet", *preserve, *chosen, *flags]
     place = f"{transport}:{operand['store']}{name}"
     try:
-        skopeo.run([*command, place, f"dir:{work}/image"], f"{transport}:{name}", "image-unavailable", work)
+        skopeo.run([*command, place, f"dir:{work}/image"], f"{transport}:{name}", work)
     except Fail as fail:
         if transport == "containers-storage":
             _explain_storage(fail, operand)
@@ -235,7 +235,7 @@ def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
     plain = _plain_tar(path, work)
     # Its copy lies beside the output, whose directory may have a colon in its name; skopeo would end the path there.
     place, cwd = ("docker-archive:archive.tar", work) if plain != path else (f"docker-archive:{path}", None)
-    listed, _ = skopeo.run(["list-tags", place], shown, "image-unavailable", work, cwd=cwd)
+    listed = skopeo.run(["list-tags", place], shown, work, cwd=cwd)
     tags = _tags(listed)
     there = ", ".join(tags)[:1000] or "no names"
     if name and not name.startswith("@"):
@@ -247,7 +247,6 @@ def _from_archive(path: str, name: str, work: str) -> tuple[images.Source, str]:
         skopeo.run(
             ["copy", "--quiet", "--preserve-digests", full, f"dir:{work}/image"],
             shown,
-            "image-unavailable",
             work,
             most=(_most(path), _too_large(path)),
             cwd=cwd,
