@@ -18,6 +18,7 @@ packages() {
 		jq               jq
 		libarchive-tools bsdtar
 		mandoc           mandoc
+		mmdebstrap       -
 		nodejs           nodejs
 		openssl          openssl
 		podman           podman
@@ -26,7 +27,9 @@ packages() {
 		skopeo           skopeo
 		strace           strace
 		umoci            -
+		xz-utils         xz
 		zsh              zsh
+		zstd             zstd
 		gcc              gcc
 		libc6-dev        glibc-devel
 		git              git

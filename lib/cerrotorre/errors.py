@@ -180,6 +180,18 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "bundle-manifest": (10, "structure", "what is attached to the image as a bundle is not one", "A bundle's manifest in a registry names the image as its subject and has three layers: manifest.toml, summary.json and attestations.jsonl of a bundle of that very image."),
     "blob-unreachable": (12, "", "a blob of the bundle cannot be had", "The manifest names it, and it is not in the registry where it should lie. Of a bundle in git that is where the image came from."),
     "not-arrived": (12, "", "what was sent is not there as it was sent", "The push went through, and reading it back did not find it. It was not called done."),
+    # -- archives, root file systems, runtimes ---------------------------------------------------------------------------
+    "export-malformed": (10, "structure", "not a well-formed archive of bundles", "An archive that ct export made begins with ct-export.json, and every member of it has one place.", "ct export -o ARCHIVE FILE"),
+    "list-malformed": (10, "", "the list of bundles is not well-formed", "A line is a path or a reference; a YAML file is one of Kubernetes or compose."),
+    "part-missing": (11, "", "a part of the archive is missing", "Bundles that have a blob in it cannot be imported; the others are.", "ct import ARCHIVE"),
+    "part-damaged": (10, "structure", "a part of the archive is damaged", "What it should hold there is not what it holds. Bundles that need it cannot be imported; the others are.", "copy the part again, then ct import ARCHIVE"),
+    "layer-malformed": (10, "content", "a layer is not a well-formed archive", "Its digest is right, so it was made that way: it cannot be taken apart as the OCI image specification says."),
+    "layer-unsafe": (10, "content", "a layer would write outside of the root file system", "An entry, a link or a whiteout leads out of it, or through something that is no directory. Nothing was written."),
+    "diff-id-mismatch": (10, "content", "a layer does not unpack to what the image says", "The layer has its digest, and what it unpacks to does not have the diff_id of the image's configuration."),
+    "image-not-loaded": (11, "", "the runtime does not have the image as it was verified", "It did not load what it was given, or what it loaded has another id. Nothing was started."),
+    "gateway-refused": (12, "", "the gateway did not take the image", "Its own words are above. Nothing is known to run."),
+    "gateway-denied": (4, "", "the gateway's policy denies the image", "It may be valid here; the gatekeeper's policy of Svalinn has the last word there."),
+    "log-entries-missing": (5, "attestations", "too few entries of a transparency log", "The gateway wants entries of logs in which the statements are included, the bundle has fewer, and none is invented."),
     "setting-doubtful": (0, "", "a setting is likely not meant as it is", "It is valid, and what it names is not there, or it allows more than is likely meant.", "ct config show"),
     "config-malformed": (10, "", "config.toml is not as it must be", "An unknown or mistyped setting is an error, never one that silently does nothing.", "ct config check"),
 }  # fmt: skip
