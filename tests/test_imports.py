@@ -25,16 +25,16 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "keyfile", "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms",
         "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
         "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gateway", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
-        "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
+        "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
     },
@@ -42,7 +42,7 @@ LAYERS = (
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
-        "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
+        "policyreport", "progress", "pushed", "report", "svalinn", "transfers", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip
