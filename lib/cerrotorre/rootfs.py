@@ -195,8 +195,9 @@ class _Staging:
             if self.aside >= 0:
                 for name in self._hidden:
                     roottree.remove(self._above, name, self.aside)
-            elif self._above >= 0 and self._hidden:
-                roottree.remove(self._above, self._hidden[1], -1)
+            elif self._above >= 0:
+                # It may be there without being open, and then it is empty.
+                roottree.unlinked(self._above, self._hidden[1])
         finally:
             for fd in (self.root, self.aside, self._above):
                 if fd >= 0:
