@@ -447,7 +447,7 @@ def test_as_umoci_does_without_root(several: tuple[Path, dict[str, Any]], place:
     directory, record = several
     uid = USERS[-1]
     wrong, notes, found = unpacked(record, place / "ours", uid)
-    assert wrong == [] and notes == {"rootfs-mapped": "2 devices, 2 owners, 1 attributes"}
+    assert wrong == [] and notes == {"rootfs-mapped": "devices: 2, owners: 2, attributes: 1"}
     theirs = umocis(place, f"{directory}/image:1.0", uid)
     # umoci loses the owners of directories as soon as something is put into them.
     directories = [(name, "xattrs") for name, one in found.items() if stat.S_ISDIR(one["type"])]

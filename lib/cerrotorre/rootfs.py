@@ -61,7 +61,7 @@ def write(record: Record, path: str, progress: Progress = None, *, platform: str
 
 
 def _lost(owners: fileowners.Root) -> list[Finding]:
-    lost = ", ".join(f"{count} {what}" for what, count in owners.lost.items() if count)
+    lost = ", ".join(f"{what}: {count}" for what, count in owners.lost.items() if count)
     return [finding("rootfs-mapped", lost)] if lost else []
 
 
