@@ -22,21 +22,24 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {
+        "b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball",
+        "text", "times", "tomltext",
+    },
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "keyfile", "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms",
-        "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
-        "signers", "statement", "suites",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "keyfile", "keyset", "locked", "loginclusion",
+        "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey",
+        "rotation", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gateway", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
-        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
-        "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
-        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "trustmembers", "urls", "vouch",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gateway", "gitprogram", "gitstore", "host", "images",
+        "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile",
+        "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd",
+        "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs",
+        "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
     },
     # what people read
     {
@@ -64,6 +67,7 @@ HEAVY = {
     "datetime",
     "unicodedata",
     "difflib",
+    "zstandard",
 }
 # Python's way of saying which modules a program loaded.
 IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", re.M)
