@@ -39,13 +39,13 @@ LAYERS = (
         "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile",
         "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd",
         "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs",
-        "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal", "transport", "trustmembers", "urls", "vouch",
+        "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "staging", "terminal", "transport", "trustmembers", "unpacking", "urls", "vouch",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
-        "policyreport", "progress", "pushed", "report", "svalinn", "transfers", "writing", "written",
+        "policyreport", "progress", "pushed", "report", "svalinn", "transfers", "unpacked", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip

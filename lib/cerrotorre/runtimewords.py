@@ -49,5 +49,7 @@ def _option(word: str) -> str:
         if letter in _VALUED_LETTERS:
             return word if number == len(word) else ""
         if letter not in _LETTERS:
-            raise Fail("usage", f"{word[:100]!r}: no runtime has the option -{letter}; long ones are spelled --option", Word=word[:100])
+            raise Fail(
+                "usage", f"{word[:100]!r}: no runtime has the option -{letter}; long ones are spelled --option", Word=word[:100]
+            )
     return ""
