@@ -25,7 +25,7 @@ LAYERS = (
     {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "exportindex", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
         "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
         "signers", "statement", "suites",
     },
