@@ -223,6 +223,18 @@ def test_what_would_be_taken_for_a_part(place):
     assert {path.name: path.read_bytes() for path in place.directory.glob("q.tar*")} == before
 
 
+def test_no_part_keeps_its_name_if_one_gets_none(tmp_path):
+    from cerrotorre import exportwrite
+    from cerrotorre.newfile import NewFile
+
+    paths = [str(tmp_path / name) for name in ("first", "second")]
+    with NewFile(paths[0]) as first, NewFile(paths[1]) as second:
+        os.mkdir(paths[1])
+        with pytest.raises(Fail):
+            exportwrite._name([first, second], paths)
+    assert os.listdir(tmp_path) == ["second"]
+
+
 def test_parts_that_are_too_small(place):
     said = place.refused("export", "-o", "tiny.tar", "--split=8K", *NAMES, status=64)
     advised = said.stderr_.partition("try ")[2].split()[0]
