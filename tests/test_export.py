@@ -218,7 +218,7 @@ def test_what_would_be_taken_for_a_part(place):
     assert {path.name: path.read_bytes() for path in place.directory.glob("q.tar*")} == before
     # The same ones are replaced, and what is called otherwise is nobody's business.
     (place.directory / "q.tar.0001").write_text("mine")
-    place.ok("export", "-q", "-o", "q.tar", "--split=100K", *NAMES)
+    place.ok("export", "-q", "-o", ".//q.tar", "--split=100K", *NAMES)
     (place.directory / "q.tar.0001").unlink()
     assert {path.name: path.read_bytes() for path in place.directory.glob("q.tar*")} == before
 
