@@ -9,7 +9,6 @@ import pty
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import alter
@@ -561,14 +560,20 @@ def _unpacked(world, name, *tars, **more):
     to = images.Layout(world.directory / name)
     to.index(rootfs.image(to, list(tars), **more))
     world.run("ct", "pack", f"oci:{name}", "-o", f"{name}.ctp")
-    script = Path(__file__).with_name("unpack_rootfs.py")
-    library = BUILD.resolve() / "lib" / "cerro-torre"
-    return world.run(sys.executable, "-B", script, library, f"{name}.root", data=world.run("ct-open", f"{name}.ctp").stdout)
+    return world.run("ct", "unpack", "--rootfs", f"{name}.ctp")
 
 
-fixture("layer-malformed", lambda w: _unpacked(w, "malformed", b"no tar, and longer than a block" * 20))
-fixture("layer-unsafe", lambda w: _unpacked(w, "unsafe", rootfs.layer(("file", "../x"))))
-fixture("diff-id-mismatch", lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]))
+fixture(
+    "layer-malformed",
+    lambda w: _unpacked(w, "malformed", b"no tar, and longer than a block" * 20),
+    words="a layer is not a well-formed archive",
+)
+fixture("layer-unsafe", lambda w: _unpacked(w, "unsafe", rootfs.layer(("file", "../x"))), words="a layer would write outside")
+fixture(
+    "diff-id-mismatch",
+    lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]),
+    words="a layer does not unpack to what the image says",
+)
 
 
 @pytest.mark.parametrize("slug", FIXTURES)
