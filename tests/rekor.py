@@ -100,3 +100,14 @@ def sigstore(envelope, *entries):
             "dsseEnvelope": envelope,
         }
     ).encode()
+
+
+def payload(line):
+    """What the envelope in a line of a bundle signs."""
+    return base64.b64decode(json.loads(line)["payload"])
+
+
+def evidence(line, *entries):
+    """The line of a bundle in which ct-pack keeps the Sigstore bundle of an envelope."""
+    about = "sha256:" + hashlib.sha256(line).hexdigest()
+    return canonical({"document": b64(sigstore(json.loads(line), *entries)), "envelope": about, "evidence": BUNDLE})

@@ -17,9 +17,11 @@ import predicates
 import pytest
 import record
 import registries
+import rekor
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 from processes import PATIENCE, stalled
+from svalinn_gateway import Gateway
 
 BIN = BUILD.resolve() / "bin"
 AT = "2027-01-01"
@@ -549,6 +551,32 @@ fixture(
     lambda w: w.run("ct-config", "check", "--json", env=w.home(**{"config.toml": b'[registries]\ninsecure = ["*"]\n'})),
 )
 fixture("config-malformed", lambda w: w.run("ct-sign", env=w.home(**{"config.toml": b"[defaults]\nkeey = 1\n"})))
+
+# -- Svalinn -----------------------------------------------------------------------------------------------------------------
+
+
+def _to_svalinn(world, answer=None):
+    """Run a bundle with a gateway that answers so; with None, one of which nothing is in a log."""
+    log, bundle = rekor.Log(), alter.Bundle(world.bundle)
+    for kind, predicate in (
+        ("https://slsa.dev/provenance/v1", predicates.PROVENANCE),
+        ("https://spdx.dev/Document", predicates.SBOM),
+    ):
+        line = alter.attestation(bundle, world.key, kind, predicate)
+        about = rekor.evidence(line, log.entry(rekor.payload(line)))
+        bundle.set_lines([*bundle.lines(), line, *([about] if answer else [])])
+    world.write("svalinn.ctp", bytes(bundle))
+    with Gateway() as gateway:
+        gateway.answer = answer
+        settings = f'[svalinn]\nurl = "{gateway.url}"\nrepository = "registry.internal:5000/a/app"\nlogs = "logs.json"\n'
+        home = world.home(**{"config.toml": settings.encode(), "logs.json": json.dumps({"log": log.named}).encode()})
+        return world.run("ct", "run", "--runtime=svalinn", "-k", "one", "svalinn.ctp", env=home)
+
+
+_DENIED = {"error": {"code": 51, "id": "ERR_POLICY_DENIED", "message": "subject digest mismatch"}}
+fixture("log-entries-missing", _to_svalinn, "too few entries of a transparency log")
+fixture("gateway-denied", lambda w: _to_svalinn(w, (403, _DENIED)), "the gateway's policy denies the image")
+fixture("gateway-refused", lambda w: _to_svalinn(w, (404, {"error": "not found"})), "the gateway did not take the image")
 
 
 @pytest.mark.parametrize("slug", FIXTURES)

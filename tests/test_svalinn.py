@@ -525,7 +525,7 @@ def test_the_first_that_names_a_gateway_does():
     [
         "http://gateway.example", "http://192.168.1.1:8000", "http://127.0.0.1.example", "http://localhost.example", "http://0.0.0.0:8000",
         "http://[::2]", "http://user:hunter2@127.0.0.1", "https://gateway.example/?x=1", "https://gateway.example/#x", "ftp://127.0.0.1",
-        "127.0.0.1:8000", "http://127.0.0.1:99999", "http://", "https://a b", "http://127.0.0.1\\@evil.example", "http://2130706433",
+        "127.0.0.1:8000", "http://127.0.0.1:99999", "http://", "https://a b", "http://127.0.0.1\\@evil.example", "http://2130706433", "http://127.0.0.256", "http://127.0.0.01", "http://127.1",
     ],
 )  # fmt: skip
 def test_what_is_no_gateway_is_refused(named):
