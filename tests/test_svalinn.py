@@ -389,6 +389,15 @@ def test_a_damaged_or_unsigned_bundle_is_nobodys_business(world):
     refused(world, status=2, file="unsigned.ctp")
 
 
+def test_the_decision_is_kept_whatever_the_gateway_says(world):
+    """It is about the bundle: without log entries, too, it comes out again."""
+    world.asked("--record", "audit")
+    world.settings()
+    refused(world, "--record", "audit", status=5)
+    entries = [json.loads(line) for line in ct(world.place, "audit", "--json", "audit").stdout.splitlines()]
+    assert entries and not any(one.get("finding") for one in entries)
+
+
 def test_nothing_is_stored(world):
     before = {entry: entry.stat().st_mtime_ns for entry in world.place.rglob("*")}
     world.asked()
