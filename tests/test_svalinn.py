@@ -270,7 +270,7 @@ def test_without_log_entries_nothing_is_asked_and_it_says_why(world):
     (world.place / "sbom.json").write_text(json.dumps(SBOM))
     (world.place / "slsa.json").write_text(json.dumps(PROVENANCE))
     ct(world.place, "attest", "--sbom", "sbom.json", "--provenance", "slsa.json", "-o", "attested.ctp", "local.ctp")
-    assert "no evidence of one is in the bundle" in refused(world, status=5, file="attested.ctp")
+    assert "the bundle has no evidence of entries" in refused(world, status=5, file="attested.ctp")
 
 
 def attested(world, name, *documents):
@@ -500,6 +500,16 @@ def test_what_is_no_sigstore_bundle_has_no_entries():
     assert loginclusion.entries(many, b"x", {"log": log.named})[0] == []
 
 
+def test_an_entry_that_is_proved_twice_is_one(world):
+    log, payload = world.logs["one"], statement(world.image, SLSA, PROVENANCE)
+    first = log.entry(payload)
+    second = log.entry(payload, again=int(first["inclusionProof"]["logIndex"]))
+    both = loginclusion.entries(sigstore({}, first, second), payload, {"log": log.named})[0]
+    assert len(both) == 2 and both[0]["inclusionProof"] != both[1]["inclusionProof"]
+    attested(world, "twice.ctp", sigstore(envelope(payload, world.key), first, second))
+    assert "1 entry, of 1 log" in refused(world, status=5, file="twice.ctp")
+
+
 def test_of_two_logs_both_must_have_an_entry(world):
     log, third = world.logs["one"], Log()
     documents = [statement(world.image, SLSA, PROVENANCE), statement(world.image, SPDX, SBOM)]
@@ -508,7 +518,7 @@ def test_of_two_logs_both_must_have_an_entry(world):
     world.logs["third"] = third
     world.settings(logs=["one", "third"])
     said = refused(world, status=5, file="one.ctp")
-    assert "2 of 1 log" in said and "2 entries, of 2 logs" in said
+    assert "2 entries, of 1 log\n" in said and "2 entries, of 2 logs" in said and "no more evidence" in said
 
 
 # -- where to, and the answer ------------------------------------------------------------------------------------------------
