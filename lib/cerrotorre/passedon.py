@@ -63,7 +63,7 @@ def _need_entries(made: list[dict[str, Any]], logs: dict[str, loginclusion.Log],
     operators, quorum = len({one["logId"] for one in made}), gaterequest.quorum(logs)
     if len(made) >= gaterequest.LEAST_ENTRIES and operators >= quorum:
         return
-    why, tries = reasons[:5], ["ct explain FILE"]
+    why, tries = list(dict.fromkeys(reasons))[:5], ["ct explain FILE"]
     if not any_passed:
         why.append("the bundle has no SLSA provenance or SPDX document that counts and is passed on as it is")
     elif not logs:

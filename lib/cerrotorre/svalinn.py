@@ -14,7 +14,6 @@ from cerrotorre import (
     owned,
     passedon,
     policyread,
-    predicate,
     recorded,
     records,
     reference,
@@ -30,8 +29,9 @@ from cerrotorre.typed import Any
 
 # config.read's.
 Settings = Mapping[str, Mapping[str, Any]]
-_TITLES = {
-    **{gaterequest.EXPECTED[kind]: title for kind, title in predicate.TITLES.items()},
+_CALLED = {
+    gaterequest.EXPECTED["provenance"]: "provenance",
+    gaterequest.EXPECTED["sbom"]: "SBOM",
     gaterequest.SUMMARY: "verification summary",
 }
 
@@ -103,7 +103,7 @@ def run(
             ("Job", job["job"] + (f"  ({job['job_status']})" if job["job_status"] else "")),
             ("Image", request["imageName"]),
             ("Gateway", base),
-            ("Statements", f"{', '.join(_TITLES[one] for one in dict.fromkeys(types))}, signed by {key['key_id']}"),
+            ("Statements", f"{', '.join(_CALLED[one] for one in dict.fromkeys(types))}, signed by {key['key_id']}"),
         ]
         head = f"{palette.mark('ok')} Svalinn runs {shown(manifest['name'])} {shown(manifest['version'])}\n"
         write(head + report.fields(pairs) + report.notes(record, palette))
