@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 
 import images
@@ -14,7 +15,7 @@ from cerrotorre import loginclusion
 from cerrotorre.errors import Fail
 from conftest import BUILD
 from predicates import PROVENANCE, SBOM
-from registries import Fake, attach, envelope, key_of, push_layout
+from registries import Fake, attach, certificates, envelope, key_of, push_layout
 from rekor import BUNDLE, Log, b64, path, root, sigstore
 from svalinn_gateway import Gateway, check, pae, verifies
 
@@ -484,6 +485,26 @@ def test_an_entry_is_one_only_if_all_of_it_holds(name):
     assert [each["logIndex"] for each in made] == [int(good["logIndex"])] and len(why) == 1
 
 
+def _places(value, at=()):
+    yield at
+    for name, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(below, (*at, name))
+
+
+def test_nothing_in_an_entry_may_be_of_another_type():
+    log, payload = Log(), b"{}"
+    good = log.entry(payload)
+    for place in [each for each in _places(good) if each[:1] != ("kindVersion",)]:
+        for junk in (None, 7, True, "", "x", "AAAA", [], ["AAAA"], {}, {"a": []}, "\ud800", -1, 1.5):
+            bad = {"entry": copy.deepcopy(good)}
+            inside, name = bad, "entry"
+            for each in place:
+                inside, name = inside[name], each
+            inside[name] = junk
+            made, why = loginclusion.entries(sigstore({}, bad["entry"]), payload, {"log": log.named})
+            assert made == [] and len(why) == 1, (place, junk)
+
+
 def test_what_is_no_sigstore_bundle_has_no_entries():
     log = Log()
     for document in (
@@ -596,6 +617,20 @@ def test_a_redirect_is_not_followed(world):
     with pytest.raises(Fail):
         gateway_module.run(world.gateway.url, b"{}", {})
     assert world.gateway.seen == [("POST", "/run")]
+
+
+def test_by_tls_it_must_be_the_one_that_was_named(tmp_path):
+    ca, server = certificates(tmp_path)
+    trusted = tmp_path / "home" / ".config" / "containers" / "certs.d"
+    with Gateway(tls=server) as gateway:
+        gateway.answer = (202, {"jobId": "j-1"})
+        with pytest.raises(Fail) as caught:
+            gateway_module.run(gateway.url, b"{}", {"HOME": str(tmp_path / "home")})
+        assert caught.value.finding["finding"] == "gateway-refused" and "TLS" in str(caught.value) and gateway.seen == []
+        (trusted / gateway.host).mkdir(parents=True)
+        shutil.copy(ca, trusted / gateway.host / "ca.crt")
+        made = gateway_module.run(gateway.url, b"{}", {"HOME": str(tmp_path / "home")})
+        assert made == {"job": "j-1", "job_status": None, "policy_hash": None}
 
 
 def test_what_a_gateway_says_is_shown_and_nothing_more(world):
