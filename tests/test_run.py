@@ -154,7 +154,9 @@ def test_podmans_names_stay_as_they_are(world: World, podman: dict[str, str]) ->
 def test_a_terminal_is_the_containers(world: World, podman: dict[str, str]) -> None:
     ours, theirs = pty.openpty()
     words = [BIN / "ct", "run", world.bundle, "--", "-it", *ALONE, "--", "sh", "-c", "read line; tty; echo got $line; exit 5"]
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=world.env | podman, start_new_session=True) as child:
+    with subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env=world.env | podman, start_new_session=True
+    ) as child:
         os.close(theirs)
         os.write(ours, b"typed\n")
         said = b""
@@ -274,7 +276,14 @@ def test_the_filter_becomes_the_runtime_too(world: World) -> None:
     record = run(BIN / "ct-open", world.bundle, env=world.env).stdout
     words = ["--runtime=docker", "--no-verify", "--", "--rm", "--", "sh"]
     made = tool("ct-run", *words, env=world.env | {"ENDS": "4"}, input=record, status=4)
-    assert made.stdout == "started\n" and world.started()[-1] == ["run", "--pull=never", "--rm", "--pull=never", world.config, "sh"]
+    assert made.stdout == "started\n" and world.started()[-1] == [
+        "run",
+        "--pull=never",
+        "--rm",
+        "--pull=never",
+        world.config,
+        "sh",
+    ]
     assert "not verified" in made.stderr
     # Nobody said that it passed anything but its structure.
     tool("ct-run", "--runtime=docker", env=world.env, input=record, status=70)
