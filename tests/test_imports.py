@@ -30,17 +30,17 @@ LAYERS = (
     {
         "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "exportindex", "exportsigned", "foreign", "gaterequest", "keyfile", "keyset",
         "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay",
-        "predicate", "privatekey", "rotation", "settings", "signatures", "signers", "statement", "suites",
+        "predicate", "privatekey", "rotation", "runtimewords", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "compressing", "config", "configedit", "content",
         "cosigned", "credentials", "deadline", "destination", "distribution", "exportfiles", "exportgather", "exporting", "exportwrite", "external", "failures", "fileowners",
-        "filestore", "gateway", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers",
-        "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial",
-        "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "recorded", "rederive",
-        "referrers", "referrertag", "remote", "rootfs", "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "staging", "terminal", "transport",
-        "trustmembers", "unpacking", "urls", "vouch",
+        "filestore", "gateway", "gitprogram", "gitstore", "host", "imagearchive", "images", "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore",
+        "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing",
+        "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "recorded",
+        "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "runtimes", "served", "session", "signing", "sinks", "skopeo", "sources", "staging", "terminal",
+        "transport", "trustmembers", "unpacking", "urls", "vouch",
     },
     # what people read
     {

@@ -112,6 +112,7 @@ class Loader:
 
     def _digest(self, name: str) -> str:
         """What a name that was given stands for: containerd's images are the digests of their manifests."""
+        os.lseek(self._words, 0, os.SEEK_SET)
         os.ftruncate(self._words, 0)
         words = ["image", "inspect", "--mode=native", "--format={{.Image.Target.Digest}}", name]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
