@@ -17,8 +17,8 @@ import predicates
 import pytest
 import record
 import registries
-import rootfs
 import rekor
+import rootfs
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 from processes import PATIENCE, stalled
