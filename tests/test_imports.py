@@ -28,6 +28,7 @@ LAYERS = (
         "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
         "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
         "signers", "statement", "suites",
+        "exportindex", "exportsigned",
     },
     # touch disk, processes, networks, terminals
     {
@@ -37,12 +38,14 @@ LAYERS = (
         "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
+        "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
         "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
+        "exported",
     },
     {"stream"},
 )  # fmt: skip

@@ -83,7 +83,7 @@ def _judge_one(
         claimed += [whose[predicate["fingerprint"]] for whose in (named, components) if predicate["fingerprint"] in whose]
     claimed = list({key["fingerprint"]: key for key in claimed}.values())
     for key in claimed:
-        if broken := _verify(key, envelope, message):
+        if broken := verify(key, envelope, message):
             return {**signature, **_holder(key), "status": "invalid"}, [broken]
     for keyid, raw in envelope["signatures"] if len(message) <= _TRIED else ():
         if keyid not in components:
@@ -109,7 +109,7 @@ def _judge_one(
     return {**signature, **_holder(key), "status": "invalid" if wrong else "valid"}, wrong
 
 
-def _verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None:
+def verify(key: Key, envelope: dsse.Envelope, message: bytes) -> Finding | None:
     """What is wrong with the signatures that this key's suite requires."""
     algorithms = suites.SUITES[key["suite_id"]]
     made = [(keyid, raw) for keyid, raw in envelope["signatures"] if keyid in key["components"]]

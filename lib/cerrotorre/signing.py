@@ -47,7 +47,7 @@ def sign(
         raise Fail("usage", f"--expires {expires} is not after the signing time {signed_at}")
     _statements(record, parsed, lines, key, workdir)
     supersedes = _replace(record, made) if replace else None
-    line = _envelope(statement.make(parsed, digest, key, signed_at, lines, expires, supersedes), key)
+    line = envelope(statement.make(parsed, digest, key, signed_at, lines, expires, supersedes), key)
     record.setdefault("attestations", []).append({"envelope": line.decode()})
 
 
@@ -119,7 +119,7 @@ def _looked_at(record: Record) -> tuple[dict[str, Any], str, list[str], list[Bun
 
 def _statements(record: Record, parsed: dict[str, Any], lines: list[str], key: dict[str, Any], workdir: str | None) -> None:
     for payload in attest.payloads(record, parsed):
-        line = _envelope(payload, key)
+        line = envelope(payload, key)
         if sha256(line) in lines:
             raise Fail("already-attested", Signer=key["key_id"], Line=sha256(line))
         lines.append(sha256(line))
@@ -136,7 +136,8 @@ def signatures(key: dict[str, Any], message: bytes) -> list[bytes]:
     return made
 
 
-def _envelope(payload: bytes, key: dict[str, Any]) -> bytes:
+def envelope(payload: bytes, key: dict[str, Any]) -> bytes:
+    """A statement signed by a key, as one line without its LF."""
     made = signatures(key, dsse.pae(dsse.PAYLOAD_TYPE, payload))
     components = suites.component_fingerprints(key["suite_id"], key["publics"])
     return dsse.write(payload, list(zip(components, made, strict=True)))

@@ -27,10 +27,12 @@ def header(name: str, size: int, kind: bytes = FILE) -> bytes:
 
 
 def _ustar(name: str, size: int, kind: bytes) -> bytes:
+    # POSIX ustar, "name" and "prefix": what is longer than 100 bytes is split at a slash. No member of a bundle is.
+    prefix, _, name = name.rpartition("/") if len(name) > 100 else ("", "", name)
     mode = b"0000755" if kind == DIRECTORY else b"0000644"
     owner = b"0000000\0"
     fields = name.encode().ljust(100, b"\0") + mode + b"\0" + owner + owner + b"%011o\0" % size + b"00000000000\0"
-    rest = kind + bytes(100) + b"ustar\00000" + bytes(64) + owner + owner + bytes(155 + 12)
+    rest = kind + bytes(100) + b"ustar\00000" + bytes(64) + owner + owner + prefix.encode().ljust(155, b"\0") + bytes(12)
     checksum = sum(fields) + 8 * 0x20 + sum(rest)
     return fields + b"%06o\0 " % checksum + rest
 
