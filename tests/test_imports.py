@@ -39,13 +39,14 @@ LAYERS = (
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
         "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
+        "exportkeys", "exportread", "importing", "incoming", "receiving",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
         "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
-        "exported",
+        "exported", "imported",
     },
     {"stream"},
 )  # fmt: skip
