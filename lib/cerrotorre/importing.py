@@ -1,7 +1,6 @@
 """Reading an archive once, from its beginning to its end: each blob to every bundle that wants it (spec/export.adoc, "Importing")."""
 
 import functools
-import os
 import resource
 from collections.abc import Callable, Iterable
 
@@ -39,6 +38,7 @@ class Import:
         self.files: dict[str, bytes] = {}
         self._bundles = {entry["name"]: entry for entry in archive.index["bundles"]}
         self._coming: dict[str, Incoming] = {}
+        self._files = 0
         # Of each blob the bundles that want it; of one that is cut the hash so far.
         self._wanted: dict[str, list[Incoming]] = {}
         self._hashers: dict[str, Any] = {}
@@ -89,6 +89,7 @@ class Import:
                 self._allow()
                 self._coming[name] = Incoming(record, self._directory, whole=self._keep is not None)
                 record = self._coming[name].record
+                self._files += not self._coming[name].there
             except Fail as fail:
                 records.add(record, fail.finding)
         self.done.append(record)
@@ -114,12 +115,16 @@ class Import:
                 raise Fail("record-inconsistent", f"a blob lies elsewhere than in '{self.archive.path}'", Blob=blob["digest"])
 
     def _allow(self) -> None:
-        """Let a file be open for each bundle: which blob is for whom is known, but not when it comes."""
+        """Let a file be open for each bundle: which blob is for whom is known, but not when it comes. Raises Fail file-unwritable."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = len(self._coming) + _OTHERS
-        if resource.RLIM_INFINITY != soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):
-            most = 2 * needed if hard == resource.RLIM_INFINITY else min(2 * needed, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        needed = self._files + _OTHERS
+        if soft == resource.RLIM_INFINITY or needed <= soft:
+            return
+        most = 2 * needed if hard == resource.RLIM_INFINITY else min(2 * needed, hard)
+        if most < needed:
+            fail = Fail("file-unwritable", f"only {hard} files may be open at once, and each bundle needs one", Limit=hard)
+            raise fail.proposing("the same command again, for those that are left", "ulimit -Hn")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
     def _decide(self, record: Record) -> None:
         if self._keep:
@@ -223,11 +228,14 @@ class Import:
         """All pieces of a blob are over: who has it, has it. `made` is its hash, if all of it came now."""
         actual = None if made is None else "sha256:" + made.hexdigest()
         for incoming in self._takers(digest):
-            if actual == digest if actual else incoming.has(digest, size) and incoming.checked(digest):
+            if actual is None and not incoming.has(digest, size):
+                continue
+            checked = functools.partial(Incoming.checked, digest=digest)
+            if actual == digest if actual else self._guarded(incoming, checked):
                 self._wanted[digest].remove(incoming)
                 self._guarded(incoming, functools.partial(Incoming.have, digest=digest, size=size))
                 self._complete(incoming)
-            elif actual or incoming.has(digest, size):
+            elif incoming.part is not None:
                 how = f"it has the digest {actual or 'of something else'}" + self._cut(digest)
                 self._lose("part-damaged", number, digest, how, 0, [incoming])
         if not self._takers(digest):
@@ -257,22 +265,22 @@ class Import:
                 incoming.back(digest, back)
             self._lacks.setdefault(incoming.record["bundle"], {}).setdefault((slug, number), []).append((digest, how))
 
-    def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> None:
-        """What a bundle trips on ends it, and no other."""
+    def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> object:
+        """What `work` returns. What a bundle trips on ends it, and no other: then that is None."""
         try:
-            work(incoming)
+            return work(incoming)
         except Fail as fail:
             records.add(incoming.record, fail.finding)
             incoming.close()
             self._coming.pop(incoming.record["bundle"], None)
             self._decide(incoming.record)
+            return None
 
     def _complete(self, incoming: Incoming) -> None:
         """Give a bundle its name if all of it is there, and nothing is wrong with it; the decision is kept before that."""
         record = incoming.record
         if incoming.missing or record["bundle"] not in self._coming:
             return
-        del self._coming[record["bundle"]]
         try:
             wrong = [] if incoming.there else incoming.wrong()
             for made in wrong:
@@ -286,15 +294,6 @@ class Import:
                 self.became[record["bundle"]] = "there" if incoming.there else "imported"
         except Fail as fail:
             records.add(record, fail.finding)
-        finally:
-            incoming.close()
-
-
-def make(directory: str) -> None:
-    """The directory for bundles, if it is not there, as the umask says. Raises Fail file-unwritable."""
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError as error:
-        raise Fail(
-            "file-unwritable", f"cannot make the directory '{directory}': {error.strerror}", Directory=directory
-        ) from None
+        # Not so if it is interrupted: then what is there stays.
+        del self._coming[record["bundle"]]
+        incoming.close()
