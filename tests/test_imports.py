@@ -22,10 +22,10 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext", "yamlread"},
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "imagelist", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
         "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
         "signers", "statement", "suites",
         "exportindex", "exportsigned",
@@ -33,7 +33,7 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "contentstore", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gathering", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
         "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
@@ -67,6 +67,7 @@ HEAVY = {
     "datetime",
     "unicodedata",
     "difflib",
+    "yaml",
 }
 # Python's way of saying which modules a program loaded.
 IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", re.M)
