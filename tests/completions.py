@@ -150,7 +150,14 @@ def value_kind(program: str, option: Option) -> str:
         return "words:" + "|".join(words)
     if name in ("-o", "--output") and program in ("ct pack", "ct sign", "ct fetch", "ct-write") and value != "DIR":
         return "bundle"
-    kinds = {"KEY": "key", "FINDING": "finding", "DIR": "dir", "FILE": "policy" if "policy" in name else "file", "OUT": "file"}
+    kinds = {
+        "KEY": "key",
+        "FINDING": "finding",
+        "DIR": "dir",
+        "FILE": "policy" if "policy" in name else "file",
+        "OUT": "file",
+        "ARCHIVE": "file",
+    }
     return kinds.get(value, "none")
 
 
@@ -162,7 +169,9 @@ def operand_kinds(program: str, word: str, usage: str) -> list[str]:
     rest = re.sub(r"(?<![\w-])--?[a-z][a-z-]*(?:[ =](?![\[|-])[^\s\]]+)?", " ", usage)
     made = []
     for operand in re.findall(r"[a-z]+:[A-Z]+|(?<![\w:/-])[A-Z]+(?![\w/-])", rest):
-        kind = {"FINDING": "finding", "ID": "key", "IMAGE": "image", "DIR": "dir", "BUNDLE": "bundle"}.get(operand, "")
+        kind = {"FINDING": "finding", "ID": "key", "IMAGE": "image", "DIR": "dir", "BUNDLE": "bundle", "ARCHIVE": "file"}.get(
+            operand, ""
+        )
         if operand == "KIND" and word == "remove":
             kind = "words:" + "|".join(policy_rules())
         if operand == "WHAT" and word == "remove":

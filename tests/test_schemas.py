@@ -74,6 +74,7 @@ def test_every_kind_of_object_has_one() -> None:
         "audit",
         "config",
         "doctor",
+        "export",
         "findings",
         "manifest",
         "policy",

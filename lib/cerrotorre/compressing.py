@@ -1,14 +1,13 @@
 """Compressing an archive as it is written: one gzip member or one Zstandard frame, the same bytes for the same input (spec/export.adoc)."""
 
-import os
 from collections.abc import Callable
 
 from cerrotorre.typed import Any
 
 KINDS = ("tar", "tar.gz", "tar.zst")
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
-# A window of 4 MiB: every reader allows 8 (RFC 8878, 3.1.1.1.2).
-_ZSTD_WINDOW = 22
+# A window of 2 MiB: every reader allows 8 (RFC 8878, 3.1.1.1.2).
+_ZSTD_WINDOW = 21
 
 
 def kind_of(name: str) -> str:
@@ -39,13 +38,9 @@ class Compressor:
         else:
             import zstandard
 
-            # With one thread more than none the frame is another, and with more than that the same.
+            # Without threads: with several a frame is not always the same, and takes some hundred MiB of memory.
             settings = zstandard.ZstdCompressionParameters.from_level(
-                _ZSTD_LEVEL,
-                window_log=_ZSTD_WINDOW,
-                threads=max(1, len(os.sched_getaffinity(0))),
-                write_checksum=True,
-                write_content_size=True,
+                _ZSTD_LEVEL, window_log=_ZSTD_WINDOW, write_checksum=True, write_content_size=True
             )
             self._made = zstandard.ZstdCompressor(compression_params=settings).compressobj(size=size)
 

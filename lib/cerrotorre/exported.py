@@ -26,7 +26,9 @@ def text(result: Result, palette: Palette) -> str:
     if made := result["signature"]:
         pairs.append(("Signed by", f"{made['key_id']}  ({made['suite_id']})  {made['fingerprint']}"))
     pairs.append(("Contents", result["export"]))
-    return head + report.fields(pairs, least=10)
+    # What holds for many bundles, as that a key soon expires, is said once.
+    notes = {report.one_line(made): made for bundle in result["bundles"] for made in bundle["findings"]}
+    return head + report.fields(pairs, least=10) + report.notes({"findings": [*notes.values()]}, palette)
 
 
 def as_json(result: Result) -> str:

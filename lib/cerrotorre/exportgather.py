@@ -24,7 +24,7 @@ class Gathered:
         self.bundles: list[exportindex.Bundle] = []
         self.entries: dict[str, Entry] = {}
         self.owners: dict[str, str] = {}
-        # What the policies and keys were that judged them, and what each is, for people.
+        # The policies that judged them and the keys that are trusted for them, and what each is, for people.
         self.policies: dict[str, str] = {}
         self.fingerprints: set[str] = set()
         self.facts: list[dict[str, Any]] = []
@@ -89,9 +89,8 @@ class Gathered:
         made = [one for one in record["signatures"] if one["status"] == "valid" and one.get("trusted") is True]
         self.fingerprints |= {one["fingerprint"] for one in made}
         facts = {key: record["manifest"][key] for key in ("name", "version", "image_digest")}
-        self.facts.append(
-            {"bundle": bundle["name"], "file": record["bundle"], **facts, "manifest_digest": record["manifest_digest"]}
-        )
+        facts |= {"manifest_digest": record["manifest_digest"], "findings": record["findings"]}
+        self.facts.append({"bundle": bundle["name"], "file": record["bundle"], **facts})
 
 
 def _wrong(record: Record, laid: layout.Layout) -> list[Finding]:

@@ -146,15 +146,15 @@ def plan(bundles: list[Bundle], files: list[dict[str, Any]], split: int | None =
 
 def _split(index: Index, split: int, signature: int | None) -> None:
     """Cut the archive into parts. What stands before the blobs grows with the pieces that it lists, so this is tried until it fits."""
-    begin = 0
+    begin, whole = 0, length(index, 1, signature, blobs=False)
     while (needed := length(index, index["parts"], signature, blobs=False)) > begin:
         begin = needed
         # Less leaves no room for a header and a byte.
         if split - begin >= 2 * tarball.BLOCK:
             index["parts"] = _lay(index["blobs"], split - begin)
         if split - begin < 2 * tarball.BLOCK or index["parts"] > MAX_PARTS:
-            total = sum(_taken(blob["size"]) for blob in index["blobs"])
-            least = begin + 4 * tarball.BLOCK + 2 * total // MAX_PARTS
+            # Two parts side by side hold more than the room of one, and to be cut is at most 64 bytes of text for each part.
+            least = whole + 64 * MAX_PARTS + 3 * sum(_taken(blob["size"]) for blob in index["blobs"]) // MAX_PARTS
             raise Fail("usage", f"--split: parts of {split} bytes are too small for these bundles: try {least}")
 
 
