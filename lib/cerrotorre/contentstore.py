@@ -108,9 +108,9 @@ def _one(asked: Reference, found: list[tuple[str, str]]) -> str:
         spelled = reference.spell(asked)
         paths = [path for path, _ in found]
         shown = ", ".join(f"'{path}'" for path in paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
-        raise Fail("bundle-ambiguous", f"the content store has several bundles of {spelled}: {shown}", Reference=spelled).proposing(
-            f"put the path of one into the list instead: {paths[0]}"
-        )
+        raise Fail(
+            "bundle-ambiguous", f"the content store has several bundles of {spelled}: {shown}", Reference=spelled
+        ).proposing(f"put the path of one into the list instead: {paths[0]}")
     return found[0][0]
 
 

@@ -62,8 +62,7 @@ def _lines(text: str) -> Iterator[Entry]:
 
 
 def _reference(scalar: Scalar) -> Entry:
-    written, line = scalar
-    assert written is not None
+    written, line = scalar[0] or "", scalar[1]
     if "${" in written or written.startswith("$"):
         raise malformed(f"{written[:200]!r} holds a variable", line).proposing("docker compose config >LIST.yaml")
     try:
