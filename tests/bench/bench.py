@@ -30,8 +30,8 @@ MOST_MEMORY = 64  # MiB
 NEEDED = 10 << 30
 
 
-def make_image(directory: Path, layers: int, size: int) -> None:
-    """An OCI layout of one image whose layers cannot be compressed."""
+def make_image(directory: Path, layers: int, size: int, base: Path | None = None) -> None:
+    """An OCI layout of one image whose layers cannot be compressed, on top of those of `base`, another such layout."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -51,7 +51,13 @@ def make_image(directory: Path, layers: int, size: int) -> None:
         (blobs / "new").rename(blobs / digest.hexdigest())
         return {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + digest.hexdigest(), "size": size}
 
-    made = [put_random(size) for _ in range(layers)]
+    def put_again(base: Path) -> list[dict[str, object]]:
+        for blob in (base / "blobs" / "sha256").iterdir():
+            os.link(blob, blobs / blob.name)
+        top = json.loads((base / "index.json").read_text())["manifests"][0]["digest"][7:]
+        return list(json.loads((blobs / top).read_text())["layers"])
+
+    made = [*(put_again(base) if base else []), *(put_random(size) for _ in range(layers))]
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -70,7 +76,8 @@ def make_image(directory: Path, layers: int, size: int) -> None:
 
 class Command:
     """A command line. `most`: the multiple of its time that ct's may be. `writes`: what it makes, removed before each run.
-    `needs`: the program that it is about, if that is not the first word. `before` is called before each run."""
+    `needs`: the program that it is about, if that is not the first word. `before` is called before each run. `most_size`: the
+    multiple of the bytes in its one file that those in ct's may be."""
 
     def __init__(
         self,
@@ -80,13 +87,14 @@ class Command:
         writes: Path | None = None,
         needs: str | None = None,
         before: Callable[[], None] | None = None,
+        most_size: float | None = None,
     ) -> None:
-        self.label, self.most, self.writes, self.before = label, most, writes, before
+        self.label, self.most, self.writes, self.before, self.most_size = label, most, writes, before, most_size
         self.words = [str(word) for word in words]
         self.installed = shutil.which(needs or self.words[0]) is not None
         self.seconds: list[float] = []
         self.resident = 0.0
-        self.status = 0
+        self.status = self.size = 0
 
     def clear(self) -> None:
         if self.writes and self.writes.is_dir():
@@ -106,6 +114,8 @@ class Command:
         self.seconds.append(time.perf_counter() - begun)
         self.status = child.returncode = os.waitstatus_to_exitcode(status)
         self.resident = max(self.resident, usage.ru_maxrss / 1024)
+        if self.writes and self.writes.is_file():
+            self.size = self.writes.stat().st_size
 
     def together(self) -> float:
         """MiB that all its processes held at once, at most: the sum of their PSS."""
@@ -199,6 +209,7 @@ class Bench:
             "pack": ("pack 1 GiB in 8 layers", self.pack, None, MOST_MEMORY),
             "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
             "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
+            "export": ("export 10 bundles of 100 MiB, of which 80 MiB are the same", self.export, None, MOST_MEMORY),
             "push": ("push 1 GiB in 8 layers to an empty docker-registry", self.push, None, MOST_MEMORY),
             "push-again": ("push 1 GiB that is there already to another tag", self.push_again, None, MOST_MEMORY),
             "fetch": ("fetch 1 GiB in 8 layers from docker-registry", self.fetch, None, MOST_MEMORY),
@@ -339,6 +350,35 @@ class Bench:
             Command("ct verify, then cp, sync and mv", "sh", "-c", replace, "sh", self.ct, path, copied, most=1),
         ]
 
+    def export(self) -> list[Command]:
+        # 4 layers of 20 MiB in common, 2 of 10 MiB of its own each.
+        base = self.layout(4, self.whole // 51)
+        layouts = [self.work / f"export-{number}" for number in range(10)]
+        blobs: dict[str, Path] = {}
+        for layout in layouts:
+            make_image(layout, 2, self.whole // 102, base)
+            make = [self.ct, "pack", "-q", "--name", layout.name, "--version", "1", "-o", f"{layout}.ctp", f"oci:{layout}"]
+            subprocess.run(make, check=True)
+            blobs |= {blob.name: blob for blob in (layout / "blobs" / "sha256").iterdir()}
+        bundles = [f"{layout}.ctp" for layout in layouts]
+        archive, copied, naive = (self.work / name for name in ("export.tar", "blobs", "naive.tar"))
+        copy = 'mkdir "$1" && cp -t "$@"'
+        return [
+            Command("ct export", self.ct, "export", "-q", "-o", archive, *bundles, writes=archive),
+            Command("cp of the blobs, each once", "sh", "-c", copy, "sh", copied, *blobs.values(), most=2.5, writes=copied),
+            Command(
+                "tar of the bundles",
+                "tar",
+                "-cf",
+                naive,
+                "-C",
+                self.work,
+                *map(os.path.basename, bundles),
+                writes=naive,
+                most_size=0.3,
+            ),
+        ]
+
     # -- rows with a registry. Layers are plain tar archives: skopeo is told to keep the digests, so that it compresses nothing.
 
     def skopeo(self, source: str, target: str) -> list[str]:
@@ -447,6 +487,9 @@ class Bench:
                 continue
             ratio = median / statistics.median(peer.seconds)
             self.line(peer.label, peer.seconds, f"{ratio:.2f} x", self.judged(ratio, peer.most, "x"))
+            if peer.most_size is not None:
+                by = subject.size / peer.size
+                print(f"  {subject.size} bytes, and there {peer.size}: {by:.3f} x{self.judged(by, peer.most_size, 'x')}")
         memory = f"{subject.resident:.0f} MiB largest process, {together:.0f} MiB all together"
         judged = self.judged(subject.resident, most_memory, "MiB")
         print(f"  {'memory of ' + subject.label:<34} {memory:<42} {judged}".rstrip(), flush=True)
