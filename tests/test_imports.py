@@ -22,7 +22,7 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "digest", "glob", "jsonedit", "jsonic", "records", "reference", "schema", "tarball", "text", "times", "tomltext", "yamlread"},
+    {"b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball", "text", "times", "tomltext", "yamlread"},
     # one page of the specification each, pure
     {
         "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "imagelist", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
@@ -33,19 +33,20 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "contentstore", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "filestore", "gathering", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
-        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gathering", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
         "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
-        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
+        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
         "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
+        "exportkeys", "exportread", "importing", "incoming", "receiving",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
         "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
-        "exported",
+        "exported", "imported",
     },
     {"stream"},
 )  # fmt: skip
@@ -68,6 +69,7 @@ HEAVY = {
     "unicodedata",
     "difflib",
     "yaml",
+    "zstandard",
 }
 # Python's way of saying which modules a program loaded.
 IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", re.M)

@@ -188,6 +188,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "layer-malformed": (10, "content", "a layer is not a well-formed archive", "Its digest is right, so it was made that way: it cannot be taken apart as the OCI image specification says."),
     "layer-unsafe": (10, "content", "a layer would write outside of the root file system", "An entry, a link or a whiteout leads out of it, or through something that is no directory. Nothing was written."),
     "diff-id-mismatch": (10, "content", "a layer does not unpack to what the image says", "The layer has its digest, and what it unpacks to does not have the diff_id of the image's configuration."),
+    "rootfs-mapped": (0, "", "the root file system has less than the image", "Only root can make devices, give files away and set all their attributes. As anybody else everything is the caller's, devices are empty files, and owners are kept in the attribute user.rootlesscontainers.", "sudo ct unpack --rootfs -o DIR FILE"),
     "image-not-loaded": (11, "", "the runtime does not have the image as it was verified", "It did not load what it was given, or what it loaded has another id. Nothing was started."),
     "gateway-refused": (12, "", "the gateway did not take the image", "Its own words are above. Nothing is known to run."),
     "gateway-denied": (4, "", "the gateway's policy denies the image", "It may be valid here; the gatekeeper's policy of Svalinn has the last word there."),

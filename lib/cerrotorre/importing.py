@@ -1,0 +1,275 @@
+"""Reading an archive once, from its beginning to its end: each blob to every bundle that wants it (spec/export.adoc, "Importing")."""
+
+import os
+import resource
+from collections.abc import Callable, Iterable
+
+from cerrotorre import layout, records
+from cerrotorre.digest import hasher, sha256
+from cerrotorre.errors import Fail, Finding, finding
+from cerrotorre.exportread import Archive, Part, Piece
+from cerrotorre.incoming import Incoming
+from cerrotorre.records import Record
+from cerrotorre.typed import Any
+
+# Descriptors that are open besides the bundles', and how many things of a kind are named in one finding.
+_OTHERS, _NAMED = 64, 3
+WHOLE = ("structure",)
+VERIFIED = (*WHOLE, "signatures", "trust", "policy", "attestations")
+_TRUST = ("manifest", "summary", "attestations")
+
+
+class Import:
+    """`with Import(archive, directory, checks, keep) as work:` `add` each record, then `read` the archive.
+
+    `done` are the records in the order in which they came; `became` says of each, by name, "imported", "there" or "refused".
+    `findings` are what is wrong with the archive, whichever bundle; `files` its keys and policies, by name, as far as they are whole.
+    An interruption (KeyboardInterrupt) has the paths of what stays for a later call as arguments.
+    """
+
+    def __init__(
+        self, archive: Archive, directory: str, checks: tuple[str, ...] = (), keep: Callable[[Record], None] | None = None
+    ) -> None:
+        self.archive, self._directory = archive, directory
+        self._checks, self._keep = checks, keep
+        self.done: list[Record] = []
+        self.became: dict[str, str] = {}
+        self.findings: list[Finding] = []
+        self.files: dict[str, bytes] = {}
+        self._bundles = {entry["name"]: entry for entry in archive.index["bundles"]}
+        self._coming: dict[str, Incoming] = {}
+        # Of each blob the bundles that want it; of one that is cut the hash so far.
+        self._wanted: dict[str, list[Incoming]] = {}
+        self._hashers: dict[str, Any] = {}
+        # By part, what is wrong in it: (member, how). By bundle, what it lacks: {(finding, part): [(blob, how)]}.
+        self._odd: dict[int, list[tuple[str, str]]] = {}
+        self._lacks: dict[str, dict[tuple[str, int], list[tuple[str, str]]]] = {}
+
+    def __enter__(self) -> "Import":
+        return self
+
+    def __exit__(self, _: object, stop: object, trace: object) -> None:
+        kept = []
+        for incoming in self._coming.values():
+            if isinstance(stop, KeyboardInterrupt):
+                kept.append(incoming.stay())
+            incoming.close()
+        if isinstance(stop, KeyboardInterrupt):
+            stop.args = tuple(path for path in kept if path)
+
+    @property
+    def total(self) -> int:
+        """How many bytes of blobs are wanted."""
+        return sum(blob["size"] for blob in self.archive.index["blobs"] if blob["digest"] in self._wanted)
+
+    def gather(self, arriving: Iterable[Record]) -> None:
+        """`add` what arrives. Raises Fail for what failed on the way and belongs to no bundle."""
+        failed = Fail("internal")
+        whole = True
+        for record in arriving:
+            if record["record"] == records.BUNDLE:
+                records.disown(record, "content")
+                self.add(record)
+            elif whole:
+                whole, failed.finding = False, record["finding"]
+        if not whole:
+            raise failed
+
+    def add(self, record: Record) -> None:
+        """Make ready for a bundle. What is wrong with it becomes a finding of its record; one that is there already is hashed now."""
+        name = record["bundle"]
+        if name in self.became:
+            raise Fail("record-inconsistent", f"{name} arrives twice")
+        self.became[name] = "refused"
+        if not records.status_of(record):
+            try:
+                records.need(record, *self._checks)
+                self._check(record)
+                self._allow()
+                self._coming[name] = Incoming(record, self._directory, whole=self._keep is not None)
+                record = self._coming[name].record
+            except Fail as fail:
+                records.add(record, fail.finding)
+        self.done.append(record)
+        if name not in self._coming:
+            self._decide(record)
+            return
+        for digest in self._coming[name].missing:
+            self._wanted.setdefault(digest, []).append(self._coming[name])
+
+    def _check(self, record: Record) -> None:
+        """Raise Fail record-inconsistent unless the record is that of a bundle in this archive."""
+        entry = self._bundles.get(record["bundle"])
+        if entry is None:
+            raise Fail("record-inconsistent", f"'{self.archive.path}' has no bundle of that name")
+        laid = layout.Layout(record)
+        for member, (_, data) in zip(_TRUST, laid.small, strict=False):
+            if entry[member] != {"digest": sha256(data), "size": len(data)}:
+                raise Fail("record-inconsistent", f"its {member} is not that of '{self.archive.path}'")
+        if laid.plan()[2] != entry["size"]:
+            raise Fail("export-malformed", f"ct-export.json has another size for {entry['name']}", Archive=self.archive.path)
+        for blob in record["content"]:
+            if (blob["at"].get("url"), blob["at"].get("id")) != (self.archive.url, self.archive.digest):
+                raise Fail("record-inconsistent", f"a blob lies elsewhere than in '{self.archive.path}'", Blob=blob["digest"])
+
+    def _allow(self) -> None:
+        """Let a file be open for each bundle: which blob is for whom is known, but not when it comes."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = len(self._coming) + _OTHERS
+        if resource.RLIM_INFINITY != soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):
+            most = 2 * needed if hard == resource.RLIM_INFINITY else min(2 * needed, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+    def _decide(self, record: Record) -> None:
+        if self._keep:
+            self._keep(record)
+
+    def read(self, progress: Callable[[int], object] | None = None, *, files_only: bool = False) -> None:
+        """Read the parts that are there. What is wrong with a bundle is a finding of its record, and it gets no name."""
+        for incoming in list(self._coming.values()):
+            self._complete(incoming)
+        for number in range(1, self.archive.index["parts"] + 1):
+            if number not in self.archive.files:
+                self._absent(number)
+            elif self._part(number, progress, files_only=files_only) and files_only:
+                break
+        for name, incoming in self._coming.items():
+            kept = incoming.stay()
+            for (slug, number), lost in self._lacks.get(name, {}).items():
+                records.add(incoming.record, self._found(slug, number, lost, kept))
+            self._decide(incoming.record)
+        self._coming.clear()
+        for number, wrong in self._odd.items():
+            self.findings.append(self._found("part-damaged", number, wrong, "", "Member"))
+
+    def _found(self, slug: str, number: int, lost: list[tuple[str, str]], kept: str, kind: str = "Blob") -> Finding:
+        names = list(dict.fromkeys(name for name, _ in lost))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        made = finding(slug, lost[0][1], Part=self.archive.file(number), **{kind: ", ".join(names[:_NAMED]) + more})
+        if kept:
+            made["context"]["Kept"] = f"{kept}: the same command goes on from there once the part is whole"
+        return made
+
+    def _part(self, number: int, progress: Callable[[int], object] | None, *, files_only: bool) -> bool:
+        """Read one part. Returns whether all its keys and policies were whole."""
+        part = Part(self.archive.file(number))
+        hurt, files = False, True
+        try:
+            for piece in self.archive.pieces(number, part):
+                if piece.what["kind"] == "directory" and (files_only or not self._wanted):
+                    # Nobody waits for what follows.
+                    return files
+                if piece.what["kind"] == "blob":
+                    hurt = self._blob(number, piece, progress) or hurt
+                elif not self._small(number, piece):
+                    hurt, files = True, files and piece.what["kind"] != "file"
+            rest = self.archive.rest(part)
+            if rest and not hurt:
+                self._odd.setdefault(number, []).append(("its end", rest))
+        finally:
+            changed = part.close()
+        if changed:
+            self._odd.setdefault(number, []).append(("all", changed))
+        return files
+
+    def _small(self, number: int, piece: Piece) -> bool:
+        """Compare a member that the index determines. Returns whether it is whole."""
+        kind = piece.what["kind"]
+        keep = kind == "file" and piece.name.endswith((".pub", ".json"))
+        actual, data = piece.digest(keep=keep)
+        if not piece.wrong and actual == self.archive.expected(piece, number):
+            if keep:
+                self.files.setdefault(piece.name, data)
+            return True
+        name = self.archive.index["bundles"][piece.what["bundle"]]["name"] if kind == "member" else ""
+        # Of a bundle that no part has whole, whoever wrote its record has said so.
+        if not any(record["bundle"] == name and records.status_of(record) for record in self.done):
+            self._odd.setdefault(number, []).append((piece.name, piece.wrong or "it does not have its digest"))
+        return False
+
+    def _blob(self, number: int, piece: Piece, progress: Callable[[int], object] | None) -> bool:
+        """Take a blob, or a piece of one, to the bundles that want it. Returns whether it is damaged."""
+        digest, offset = piece.what["digest"], piece.what["offset"]
+        takers = [incoming for incoming in self._wanted.get(digest, ()) if incoming.part is not None]
+        if not offset:
+            self._hashers[digest] = hasher()
+        made = self._hashers.get(digest)
+        if not takers or made is None:
+            # Of a blob of which an earlier piece is lost nothing can be used.
+            return bool(piece.wrong)
+        for chunk in piece.chunks():
+            made.update(chunk)
+            for incoming in takers:
+                if incoming.part is not None:
+                    self._guarded(incoming, lambda to: to.write(digest, chunk, offset))  # noqa: B023 - called here and now
+            offset += len(chunk)
+            if progress:
+                progress(len(chunk))
+        actual = "sha256:" + made.hexdigest()
+        if not piece.wrong and (actual == digest or not piece.what["last"]):
+            if piece.what["last"]:
+                del self._hashers[digest]
+                self._have(digest, offset)
+            return False
+        self._lose("part-damaged", number, digest, piece.wrong or f"it has the digest {actual}")
+        return True
+
+    def _have(self, digest: str, size: int) -> None:
+        for incoming in self._wanted.pop(digest, ()):
+            if incoming.part is not None:
+                self._guarded(incoming, lambda to: to.have(digest, size))
+                self._complete(incoming)
+
+    def _absent(self, number: int) -> None:
+        file = self.archive.file(number)
+        for blob in self.archive.index["blobs"]:
+            if any(piece["part"] == number for piece in blob["pieces"]):
+                self._lose("part-missing", number, blob["digest"], f"there is no '{file}'")
+
+    def _lose(self, slug: str, number: int, digest: str, how: str) -> None:
+        """Note that this blob is not to be had for the bundles that want it. What else they want is still for a later call."""
+        self._hashers.pop(digest, None)
+        for incoming in self._wanted.get(digest, ()):
+            self._lacks.setdefault(incoming.record["bundle"], {}).setdefault((slug, number), []).append((digest, how))
+
+    def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> None:
+        """What a bundle trips on ends it, and no other."""
+        try:
+            work(incoming)
+        except Fail as fail:
+            records.add(incoming.record, fail.finding)
+            incoming.close()
+            self._coming.pop(incoming.record["bundle"], None)
+            self._decide(incoming.record)
+
+    def _complete(self, incoming: Incoming) -> None:
+        """Give a bundle its name if all of it is there, and nothing is wrong with it; the decision is kept before that."""
+        record = incoming.record
+        if incoming.missing or record["bundle"] not in self._coming:
+            return
+        del self._coming[record["bundle"]]
+        try:
+            wrong = [] if incoming.there else incoming.wrong()
+            for made in wrong:
+                records.add(record, made)
+            if not wrong:
+                record["passed"]["content"] = True
+            self._decide(record)
+            if not records.status_of(record):
+                if not incoming.there:
+                    incoming.finish()
+                self.became[record["bundle"]] = "there" if incoming.there else "imported"
+        except Fail as fail:
+            records.add(record, fail.finding)
+        finally:
+            incoming.close()
+
+
+def make(directory: str) -> None:
+    """The directory for bundles, if it is not there, as the umask says. Raises Fail file-unwritable."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise Fail(
+            "file-unwritable", f"cannot make the directory '{directory}': {error.strerror}", Directory=directory
+        ) from None
