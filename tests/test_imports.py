@@ -46,8 +46,7 @@ LAYERS = (
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
         "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
-        "exported", "imported",
-        "policyreport", "progress", "pushed", "report", "svalinn", "transfers", "writing", "written",
+        "exported", "imported", "svalinn",
     },
     {"stream"},
 )  # fmt: skip

@@ -30,8 +30,8 @@ MOST_MEMORY = 64  # MiB
 NEEDED = 10 << 30
 
 
-def make_image(directory: Path, layers: int, size: int, base: Path | None = None) -> None:
-    """An OCI layout of one image whose layers cannot be compressed, on top of those of `base`, another such layout."""
+def make_image(directory: Path, layers: int, size: int, base: Path | None = None, tars: tuple[Path, ...] = ()) -> None:
+    """An OCI layout of one image whose layers cannot be compressed, on top of those of `base`, another such layout, and `tars`."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -40,16 +40,20 @@ def make_image(directory: Path, layers: int, size: int, base: Path | None = None
         (blobs / digest).write_bytes(data)
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + digest, "size": len(data)}
 
-    def put_random(size: int) -> dict[str, object]:
+    def put_layer(size: int, read: Callable[[int], bytes]) -> dict[str, object]:
         # A piece at a time: the memory of whoever starts a process counts as that process's own until it has begun.
         digest, written = hashlib.sha256(), 0
         with (blobs / "new").open("wb") as file:
             while written < size:
-                piece = os.urandom(min(MIB, size - written))
+                piece = read(min(MIB, size - written))
                 digest.update(piece)
                 written += file.write(piece)
         (blobs / "new").rename(blobs / digest.hexdigest())
         return {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + digest.hexdigest(), "size": size}
+
+    def put_file(path: Path) -> dict[str, object]:
+        with path.open("rb") as file:
+            return put_layer(path.stat().st_size, file.read)
 
     def put_again(base: Path) -> list[dict[str, object]]:
         for blob in (base / "blobs" / "sha256").iterdir():
@@ -57,7 +61,7 @@ def make_image(directory: Path, layers: int, size: int, base: Path | None = None
         top = json.loads((base / "index.json").read_text())["manifests"][0]["digest"][7:]
         return list(json.loads((blobs / top).read_text())["layers"])
 
-    made = [*(put_again(base) if base else []), *(put_random(size) for _ in range(layers))]
+    made = [*(put_again(base) if base else []), *map(put_file, tars), *(put_layer(size, os.urandom) for _ in range(layers))]
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -210,6 +214,7 @@ class Bench:
             "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
             "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
             "export": ("export 10 bundles of 100 MiB, of which 80 MiB are the same", self.export, None, MOST_MEMORY),
+            "run": ("run an image of 100 MiB that podman does not have, to its first output", self.run_image, None, None),
             "push": ("push 1 GiB in 8 layers to an empty docker-registry", self.push, None, MOST_MEMORY),
             "push-again": ("push 1 GiB that is there already to another tag", self.push_again, None, MOST_MEMORY),
             "fetch": ("fetch 1 GiB in 8 layers from docker-registry", self.fetch, None, MOST_MEMORY),
@@ -379,6 +384,50 @@ class Bench:
             ),
         ]
 
+    def run_image(self) -> list[Command]:
+        # busybox below, 100 MiB of random bytes in four files above.
+        files, tars = self.work / "files", [self.work / f"layer-{number}.tar" for number in range(5)]
+        (files / "bin").mkdir(parents=True)
+        shutil.copy2(shutil.which("busybox") or "", files / "bin" / "busybox")
+        (files / "bin" / "echo").symlink_to("busybox")
+        subprocess.run(["tar", "-C", files, "-cf", tars[0], "bin"], check=True)
+        for number, tar in enumerate(tars[1:]):
+            (files / f"data-{number}").write_bytes(os.urandom(MIB // 40 if self.quick else 25 * MIB))
+            subprocess.run(["tar", "-C", files, "-cf", tar, f"data-{number}"], check=True)
+        layout, bundle = self.work / "run", self.work / "run.ctp"
+        make_image(layout, 0, 0, tars=tuple(tars))
+        subprocess.run([self.ct, "pack", "-q", "--name", "run", "--version", "1", "-o", bundle, f"oci:{layout}"], check=True)
+        storage, containers = self.work / "storage.conf", self.work / "containers.conf"
+        storage.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{self.work}/runroot"\ngraphroot = "{self.work}/graph"\n')
+        limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
+        engine = 'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"'
+        containers.write_text(f"[containers]\n{limits}\n[engine]\n{engine}\n")
+        os.environ |= {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}
+        words = ["--rm", "--network=none"]
+        # Not `podman rmi`, which leaves what a second load is quicker by.
+        anew = {"before": lambda: shutil.rmtree(self.work / "graph", ignore_errors=True)}
+        load_and_run = 'podman load -q -i "$1" && shift && podman run --pull=never "$@"'
+        return [
+            Command("ct run", self.ct, "run", "-q", bundle, "--", *words, "--", "echo", "hello", **anew),
+            Command(
+                *(
+                    "podman load, then podman run",
+                    "sh",
+                    "-c",
+                    load_and_run,
+                    "sh",
+                    bundle,
+                    *words,
+                    "localhost/run:1",
+                    "echo",
+                    "hello",
+                ),
+                most=1.1,
+                needs="podman",
+                **anew,
+            ),
+        ]
+
     # -- rows with a registry. Layers are plain tar archives: skopeo is told to keep the digests, so that it compresses nothing.
 
     def skopeo(self, source: str, target: str) -> list[str]:
@@ -462,6 +511,9 @@ class Bench:
         self.remarks.clear()
         if make in (self.push, self.push_again, self.fetch, self.pack_registry) and not self.served().host:
             print(f"\n{title}  ({name})\n  docker-registry                    not installed")
+            return
+        if make == self.run_image and not (shutil.which("podman") and shutil.which("runc") and shutil.which("busybox")):
+            print(f"\n{title}  ({name})\n  podman, runc and busybox           not installed")
             return
         subject, *peers = commands = make()
         begun, rounds = time.monotonic(), 0
