@@ -218,9 +218,21 @@ def test_what_would_be_taken_for_a_part(place):
     assert {path.name: path.read_bytes() for path in place.directory.glob("q.tar*")} == before
     # The same ones are replaced, and what is called otherwise is nobody's business.
     (place.directory / "q.tar.0001").write_text("mine")
-    place.ok("export", "-q", "-o", "q.tar", "--split=100K", *NAMES)
+    place.ok("export", "-q", "-o", ".//q.tar", "--split=100K", *NAMES)
     (place.directory / "q.tar.0001").unlink()
     assert {path.name: path.read_bytes() for path in place.directory.glob("q.tar*")} == before
+
+
+def test_no_part_keeps_its_name_if_one_gets_none(tmp_path):
+    from cerrotorre import exportwrite
+    from cerrotorre.newfile import NewFile
+
+    paths = [str(tmp_path / name) for name in ("first", "second")]
+    with NewFile(paths[0]) as first, NewFile(paths[1]) as second:
+        os.mkdir(paths[1])
+        with pytest.raises(Fail):
+            exportwrite._name([first, second], paths)
+    assert os.listdir(tmp_path) == ["second"]
 
 
 def test_parts_that_are_too_small(place):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from cerrotorre import content, keyfile, keystore, places, policyfile
+from cerrotorre import content
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
 from cerrotorre.exportindex import MAX_KEYS, MAX_VERIFIER, POLICIES, VERIFIER
@@ -27,6 +27,9 @@ def keys(fingerprints: Iterable[str], signer: dict[str, Any] | None) -> dict[str
 
     Raises Fail key-not-found where the store has one no more, usage where two have one id, or there are too many.
     """
+    # Few archives have keys, or policies, and the start-up of all would pay for the imports.
+    from cerrotorre import keyfile, keystore
+
     loaded, _ = keystore.load()
     store = {key["fingerprint"]: key for key in loaded}
     found: dict[str, keystore.Key] = {}
@@ -40,7 +43,7 @@ def keys(fingerprints: Iterable[str], signer: dict[str, Any] | None) -> dict[str
     return {f"keys/{key_id}.pub": keyfile.write_public(found[key_id]) for key_id in sorted(found)}
 
 
-def _gone(fingerprint: str) -> keystore.Key:
+def _gone(fingerprint: str) -> Any:
     raise Fail("key-not-found", "a key that signed a bundle is no more in the store", Fingerprint=fingerprint)
 
 
@@ -49,6 +52,8 @@ def policies(judged: dict[str, str]) -> dict[str, bytes]:
 
     Raises Fail file-changed if one is another by now, usage if there was none.
     """
+    from cerrotorre import places, policyfile
+
     found: dict[str, bytes] = {}
     host = os.path.join(places.host_dir(), "policy.json")
     for path, digest in judged.items():

@@ -1,6 +1,6 @@
 """Making an archive of the bundles that were gathered: planned, signed, written (spec/export.adoc, "Exporting")."""
 
-from cerrotorre import compressing, exportfiles, exportindex, exportsigned, exportwrite
+from cerrotorre import compressing, exportfiles, exportindex, exportwrite
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.exportgather import Gathered
@@ -48,15 +48,17 @@ def write(
     progress: exportwrite.Progress,
 ) -> tuple[dict[str, Any], list[Finding]]:
     """(what was made, what is wrong instead). `files` as exportfiles makes them, `key` as `signer` gives it."""
-    size = exportsigned.size(key, key["signed_at"]) if key else None
+    signature = size = None
+    if key:
+        # Most archives are signed by nobody.
+        from cerrotorre import exportsigned, signing
+
+        size = exportsigned.size(key, key["signed_at"])
     room = None if split is None else compressing.fitting(split, kind)
     index = exportindex.plan(gathered.bundles, exportfiles.listed(files), room, size)
     paths = exportwrite.names(output, index, split=split is not None)
     exportwrite.refuse_others(output, paths)
-    signature = None
     if key:
-        from cerrotorre import signing
-
         statement = exportsigned.payload(sha256(exportindex.write(index)), key, key["signed_at"])
         signature = signing.envelope(statement, key) + b"\n"
     archive = exportwrite.Archive(index, signature, files, gathered)

@@ -35,7 +35,8 @@ def refuse_others(path: str, taken: list[str]) -> None:
         there = sorted(name for name in os.listdir(directory or ".") if part.fullmatch(name))
     except OSError as error:
         raise Fail("file-unwritable", f"cannot write '{path}': {error.strerror}", File=path) from None
-    others = [name for name in there if os.path.join(directory, name) not in taken]
+    ours = {os.path.basename(one) for one in taken}
+    others = [name for name in there if name not in ours]
     if others:
         count = f"{len(others)} files, the first '{others[0]}'," if len(others) > 1 else f"'{others[0]}'"
         detail = f"{count} would be taken for a part of this archive"
