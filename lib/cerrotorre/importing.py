@@ -1,5 +1,6 @@
 """Reading an archive once, from its beginning to its end: each blob to every bundle that wants it (spec/export.adoc, "Importing")."""
 
+import functools
 import os
 import resource
 from collections.abc import Callable, Iterable
@@ -189,47 +190,71 @@ class Import:
 
     def _blob(self, number: int, piece: Piece, progress: Callable[[int], object] | None) -> bool:
         """Take a blob, or a piece of one, to the bundles that want it. Returns whether it is damaged."""
-        digest, offset = piece.what["digest"], piece.what["offset"]
-        takers = [incoming for incoming in self._wanted.get(digest, ()) if incoming.part is not None]
+        digest, offset, last = piece.what["digest"], piece.what["offset"], piece.what["last"]
+        end = offset + piece.size
         if not offset:
             self._hashers[digest] = hasher()
+        # Where an earlier piece is lost, those that have it from an earlier call go on.
         made = self._hashers.get(digest)
-        if not takers or made is None:
-            # Of a blob of which an earlier piece is lost nothing can be used.
+        waiting = self._takers(digest)
+        takers = [one for one in waiting if made is not None or (one.has(digest, offset) and not one.has(digest, end))]
+        if not takers:
             return bool(piece.wrong)
+        position = offset
         for chunk in piece.chunks():
-            made.update(chunk)
+            if made is not None:
+                made.update(chunk)
             for incoming in takers:
                 if incoming.part is not None:
-                    self._guarded(incoming, lambda to: to.write(digest, chunk, offset))  # noqa: B023 - called here and now
-            offset += len(chunk)
+                    self._guarded(incoming, functools.partial(Incoming.write, digest=digest, data=chunk, offset=position))
+            position += len(chunk)
             if progress:
                 progress(len(chunk))
-        actual = "sha256:" + made.hexdigest()
-        if not piece.wrong and (actual == digest or not piece.what["last"]):
-            if piece.what["last"]:
-                del self._hashers[digest]
-                self._have(digest, offset)
-            return False
-        self._lose("part-damaged", number, digest, piece.wrong or f"it has the digest {actual}")
-        return True
+        if piece.wrong:
+            self._lose("part-damaged", number, digest, piece.wrong, offset, takers)
+        elif last:
+            self._end(number, digest, end, self._hashers.pop(digest, None))
+        return bool(piece.wrong)
 
-    def _have(self, digest: str, size: int) -> None:
-        for incoming in self._wanted.pop(digest, ()):
-            if incoming.part is not None:
-                self._guarded(incoming, lambda to: to.have(digest, size))
+    def _takers(self, digest: str) -> list[Incoming]:
+        return [incoming for incoming in self._wanted.get(digest, ()) if incoming.part is not None]
+
+    def _end(self, number: int, digest: str, size: int, made: Any) -> None:
+        """All pieces of a blob are over: who has it, has it. `made` is its hash, if all of it came now."""
+        actual = None if made is None else "sha256:" + made.hexdigest()
+        for incoming in self._takers(digest):
+            if actual == digest if actual else incoming.has(digest, size) and incoming.checked(digest):
+                self._wanted[digest].remove(incoming)
+                self._guarded(incoming, functools.partial(Incoming.have, digest=digest, size=size))
                 self._complete(incoming)
+            elif actual or incoming.has(digest, size):
+                how = f"it has the digest {actual or 'of something else'}" + self._cut(digest)
+                self._lose("part-damaged", number, digest, how, 0, [incoming])
+        if not self._takers(digest):
+            self._wanted.pop(digest, None)
+
+    def _cut(self, digest: str) -> str:
+        """In which parts a blob lies, if several: any of them may be the one that is damaged."""
+        pieces = next(blob["pieces"] for blob in self.archive.index["blobs"] if blob["digest"] == digest)
+        return f"; it lies in parts {pieces[0]['part']} to {pieces[-1]['part']}" if len(pieces) > 1 else ""
 
     def _absent(self, number: int) -> None:
         file = self.archive.file(number)
         for blob in self.archive.index["blobs"]:
-            if any(piece["part"] == number for piece in blob["pieces"]):
-                self._lose("part-missing", number, blob["digest"], f"there is no '{file}'")
+            position = 0
+            for piece in blob["pieces"]:
+                position += piece["size"]
+                if piece["part"] == number and blob["digest"] in self._wanted:
+                    waiting = self._takers(blob["digest"])
+                    lacking = [one for one in waiting if not position or not one.has(blob["digest"], position)]
+                    self._lose("part-missing", number, blob["digest"], f"there is no '{file}'", None, lacking)
 
-    def _lose(self, slug: str, number: int, digest: str, how: str) -> None:
-        """Note that this blob is not to be had for the bundles that want it. What else they want is still for a later call."""
+    def _lose(self, slug: str, number: int, digest: str, how: str, back: int | None, losers: list[Incoming]) -> None:
+        """Note that this blob is not to be had for these bundles. What else they want is still for a later call."""
         self._hashers.pop(digest, None)
-        for incoming in self._wanted.get(digest, ()):
+        for incoming in losers:
+            if back is not None:
+                incoming.back(digest, back)
             self._lacks.setdefault(incoming.record["bundle"], {}).setdefault((slug, number), []).append((digest, how))
 
     def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> None:

@@ -79,7 +79,6 @@ class Incoming:
             for number, (entry, place) in enumerate(zip(laid.blobs, places, strict=True)):
                 self._places[entry["digest"]] = (number, place)
                 if not self._is_whole(number, place):
-                    self._marks[number] = 0
                     self.missing.add(entry["digest"])
         except OSError as error:
             self.close()
@@ -89,11 +88,14 @@ class Incoming:
             raise
 
     def _is_whole(self, number: int, place: int) -> bool:
-        """Whether a blob is there from an earlier call. Of one that is there in part everything comes again."""
+        """Whether a blob is there from an earlier call."""
         entry = self._entries[number]
         if self._marks[number] != entry["size"] or not entry["size"]:
             return False
-        return self._digest(place, entry["size"]) == str(entry["digest"])
+        if self._digest(place, entry["size"]) == entry["digest"]:
+            return True
+        self._marks[number] = 0
+        return False
 
     def _digest(self, place: int, size: int) -> str:
         made = hasher()
@@ -102,17 +104,33 @@ class Incoming:
             made.update(os.pread(self.part.fd, min(CHUNK, size - offset), place + offset))
         return "sha256:" + made.hexdigest()
 
+    def has(self, digest: str, position: int) -> bool:
+        """Whether so much of a blob was written, now or by an earlier call. Whether that is what it should be is known once all is there."""
+        return self._marks[self._places[digest][0]] >= position
+
     def write(self, digest: str, data: bytes | memoryview, offset: int) -> None:
         """Some bytes of a blob, from that offset on. Raises Fail file-unwritable."""
+        number, place = self._places[digest]
         try:
-            self.part.write(data, self._places[digest][1] + offset)  # type: ignore[union-attr]
+            self.part.write(data, place + offset)  # type: ignore[union-attr]
         except OSError as error:
             raise self._unwritable(error) from None
+        # What an earlier call wrote behind it is there still.
+        self._marks[number] = max(self._marks[number], offset + len(data))
+
+    def back(self, digest: str, position: int) -> None:
+        """What follows that position of a blob is not what it should be."""
+        number, _ = self._places[digest]
+        self._marks[number] = min(self._marks[number], position)
+
+    def checked(self, digest: str) -> bool:
+        """Whether a blob that came in several calls has its digest."""
+        number, place = self._places[digest]
+        return self._digest(place, self._entries[number]["size"]) == digest
 
     def have(self, digest: str, size: int) -> None:
         """All of a blob is there, and had its digest. Raises Fail file-unwritable."""
         self.missing.discard(digest)
-        self._marks[self._places[digest][0]] = size
         if size >= CHUNK:
             try:
                 self.part.save(self._marks)  # type: ignore[union-attr]
