@@ -17,7 +17,7 @@ from hypothesis import settings as settings_of_test
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-EMPTY: dict[str, Any] = {section: {} for section in ("defaults", "output", "registries", "crypto", "cache", "audit")}
+EMPTY: dict[str, Any] = {section: {} for section in ("defaults", "output", "registries", "crypto", "cache", "audit", "svalinn")}
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_everything(home: Path) -> None:
         "crypto": {},
         "cache": {},
         "audit": {},
+        "svalinn": {},
     }
     assert config.default_key({"CT_HOME": str(home)}) == "cerro-dev-2026"
 

@@ -233,6 +233,7 @@ fixture(
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
 fixture("no-bundle", _fetched)
+fixture("list-malformed", lambda w: w.run("ct-gather", "-", data=b"services: {web: {build: .}}"), "the service 'web' is built")
 fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
 fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")

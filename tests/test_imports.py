@@ -22,10 +22,10 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball", "text", "times", "tomltext"},
+    {"b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball", "text", "times", "tomltext", "yamlread"},
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "keyfile", "keyset", "locked", "manifest", "mldsa", "oci", "platforms",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "imagelist", "keyfile", "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms",
         "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
         "signers", "statement", "suites",
         "exportindex", "exportsigned",
@@ -33,9 +33,9 @@ LAYERS = (
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "contentstore", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
-        "ociarchive", "origin", "owned", "packing", "partial", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
+        "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
         "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
         "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
@@ -46,7 +46,7 @@ LAYERS = (
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
         "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
         "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
-        "exported", "imported",
+        "exported", "imported", "svalinn",
     },
     {"stream"},
 )  # fmt: skip
@@ -68,6 +68,7 @@ HEAVY = {
     "datetime",
     "unicodedata",
     "difflib",
+    "yaml",
     "zstandard",
 }
 # Python's way of saying which modules a program loaded.

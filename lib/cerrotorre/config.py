@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 MAX_CONFIG = 64 << 10
 # These are paths of files beside the configuration, unless they say where else.
-_PATHS = ("defaults.policy", "cache.dir", "audit.dir")
+_PATHS = ("defaults.policy", "cache.dir", "audit.dir", "svalinn.logs")
 
 
 def path(env: Mapping[str, str] | None = None) -> str:
@@ -23,7 +23,7 @@ def path(env: Mapping[str, str] | None = None) -> str:
 def read(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """{section: {name: value}} of every section, with what is set; all empty without a file.
 
-    `defaults.policy`, `cache.dir` and `audit.dir` are absolute: `~/` is the home directory, and a relative path is relative to the file's
+    `defaults.policy`, `cache.dir`, `audit.dir` and `svalinn.logs` are absolute: `~/` is the home directory, and a relative path is relative to the file's
     directory. Raises Fail config-malformed (File, Line, Key, Expected, Found), file-unreadable, not-a-file or store-unsafe.
     """
     where = path(env)

@@ -2,18 +2,18 @@
 
 import os
 
-from cerrotorre import exportindex, layout, sinks, tarball
+from cerrotorre import exportindex, layout, records, sinks, tarball
 from cerrotorre.content import Entry, Files, move, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, Finding
-from cerrotorre.records import Record, need
+from cerrotorre.records import Record
 from cerrotorre.typed import Any
 
 NEEDED = ("structure", "signatures", "trust", "policy", "attestations")
 
 
 class Gathered:
-    """`add` each record. Trust members go to `spool`, a file without a name, as they will stand in every part: memory holds none.
+    """`take` each record. Trust members go to `spool`, a file without a name, as they will stand in every part: memory holds none.
 
     `bundles` are those of exportindex.plan; `entries` is where each blob lies, by digest; `owners` whose it is; `total` the size of
     the bundles together.
@@ -30,12 +30,14 @@ class Gathered:
         self.facts: list[dict[str, Any]] = []
         self._named: dict[str, exportindex.Bundle] = {}
 
-    def add(self, record: Record) -> list[Finding]:
-        """Take a bundle that passed every check but that of its content. Returns what is wrong with it: its documents are hashed here.
+    def take(self, record: Record) -> None:
+        """Take a bundle that passed every check but that of its content: its documents are hashed here, and what is wrong with them
+        is a finding of it. Raises Fail for one that no archive takes."""
+        for made in self._add(record):
+            records.add(record, made)
 
-        Raises Fail for one that no archive takes.
-        """
-        need(record, *NEEDED)
+    def _add(self, record: Record) -> list[Finding]:
+        records.need(record, *NEEDED)
         name = os.path.basename(record["bundle"])
         if not exportindex.is_name(name):
             what = "letters, digits, '.', '_', '+' and '-', at most 128, neither '.' nor '-' first, and .ctp"

@@ -105,6 +105,12 @@ def refused(record: Record, title: str, palette: Palette, findings: list[Finding
     return text
 
 
+def unverified(record: Record, palette: Palette) -> str:
+    """What is said where nobody was asked about signatures, trust and policy."""
+    said = f"{named(record['bundle'])} is not verified: nobody was asked about signatures, trust and policy (--no-verify)"
+    return f"{palette.mark('x')} {palette.paint('x', said)}\n"
+
+
 def one_line(made: Finding) -> str:
     """A finding in a line: its summary, its slug and what it is about."""
     about = made.get("detail") or next((str(value) for name, value in made["context"].items() if name != "Bundle"), "")

@@ -19,8 +19,12 @@ HOST_PATTERN = (r"[A-Za-z0-9*?._:\[\]-]{1,255}", "a host pattern")
 HOST = (r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[0-9]{1,5})?", "a host, HOST or HOST:PORT")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 # A host as references know one from a path: it has a dot or a port, or is localhost.
-_PLACE = rf"(?:localhost|{_LABEL}(?:(?:\.{_LABEL})+(?::[0-9]{{1,5}})?|:[0-9]{{1,5}}))(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+_HOST = rf"(?:localhost|{_LABEL}(?:(?:\.{_LABEL})+(?::[0-9]{{1,5}})?|:[0-9]{{1,5}}))"
+_COMPONENT = "/[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+_PLACE = rf"{_HOST}(?:{_COMPONENT})*"
 MIRROR = (f"{_PLACE}={_PLACE}", "PREFIX=MIRROR, each HOST or HOST/PATH")
+REPOSITORY = (f"{_PLACE}(?:{_COMPONENT}|/)", "a repository, HOST/PATH, or where repositories lie, HOST/PATH/")
+URL = (r"https?://[A-Za-z0-9._~:\[\]-]{1,255}(?:/[A-Za-z0-9._~%/-]{0,1024})?", "a URL, http://… or https://…")
 SUITES = ("CT-SIG-01", "CT-SIG-02", "CT-SIG-03", "CT-SIG-04", "CT-SIG-06")
 
 
@@ -149,15 +153,35 @@ SETTINGS = {
         ),
         Setting(
             "cache.dir",
-            "The directory of the store of fetched content.",
+            "The content store: the directory that bundles are imported into.",
             PATH,
             found="cerro/bundles in $XDG_DATA_HOME or ~/.local/share",
+            readers=("ct import", "ct export", "ct doctor"),
         ),
         Setting(
             "audit.dir",
             "The audit log in which every decision is kept. One that cannot be kept is no valid one.",
             PATH,
             readers=("ct verify", "ct audit"),
+        ),
+        Setting(
+            "svalinn.repository",
+            "Where Svalinn finds images that were pushed: the repository, or with a / at its end, where one lies for each name.",
+            REPOSITORY,
+            readers=("ct run",),
+        ),
+        Setting(
+            "svalinn.url",
+            "Svalinn's gateway. SVALINN_URL, SVALINN_ENDPOINT and SVALINN_GATEWAY_URL outrank it. Without TLS it must be on this host.",
+            URL,
+            default="http://127.0.0.1:8000",
+            readers=("ct run",),
+        ),
+        Setting(
+            "svalinn.logs",
+            "A JSON file that names the transparency logs whose entries are passed on to Svalinn (spec/svalinn-integration.adoc).",
+            PATH,
+            readers=("ct run",),
         ),
     )
 }

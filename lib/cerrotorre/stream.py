@@ -139,6 +139,30 @@ def _exit(status: int) -> NoReturn:
     os._exit(status)
 
 
+def become(words: list[str], environment: dict[str, str], stdin: int | None, told: list[str]) -> int:
+    """Become another program, with `stdin` or nothing as its standard input and no other descriptor of this one.
+
+    Under a recipe, which becomes it itself, what the recipe must know is told on its descriptor, a line each; then 0 is returned.
+    Raises Fail tool-missing.
+    """
+    flush()
+    said = os.environ.get("CT_STATUS_FD", "")
+    if said.isdecimal():
+        os.write(int(said), "".join(f"{line}\n" for line in told).encode())
+        return 0
+    import signal
+
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        # Python ignores them, and so would what it becomes.
+        signal.signal(number, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    try:
+        os.execve(words[0], words, environment)
+    except OSError as error:
+        raise Fail("tool-missing", f"'{words[0]}' cannot be started: {error.strerror}", Program=words[0]) from None
+
+
 def complain(made: Finding, word: str = "") -> None:
     """One error (or note) and its hints on standard error, in the plumbing's layout."""
     word = word or ("error" if made["status"] else "note")
