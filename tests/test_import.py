@@ -662,7 +662,7 @@ def test_interrupted_it_resumes(origin, site):
         if sum(seen) > BIG + BIG // 2 + BIG // 4:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt) as stopped, importing.Import(read, str(site.out), importing.WHOLE) as work:
+    with pytest.raises(KeyboardInterrupt) as stopped, importing.Import(read, str(site.out), ("structure",)) as work:
         work.gather(receiving.records_of(read, None, lambda record, do: do(record)))
         work.read(interrupt)
     assert stopped.value.args == (str(site.out / ".b.ctp.part"),)
@@ -696,7 +696,7 @@ def test_interrupted_while_it_gets_its_name(origin, site, monkeypatch, call):
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(KeyboardInterrupt), importing.Import(read, str(site.out), importing.WHOLE) as work:
+    with pytest.raises(KeyboardInterrupt), importing.Import(read, str(site.out), ("structure",)) as work:
         work.gather(receiving.records_of(read, None, lambda record, do: do(record)))
         work.read()
     monkeypatch.undo()

@@ -14,8 +14,6 @@ from cerrotorre.typed import Any
 
 # Descriptors that are open besides the bundles', and how many things of a kind are named in one finding.
 _OTHERS, _NAMED = 64, 3
-WHOLE = ("structure",)
-VERIFIED = (*WHOLE, "signatures", "trust", "policy", "attestations")
 _TRUST = ("manifest", "summary", "attestations")
 
 
@@ -39,9 +37,9 @@ class Import:
         self._bundles = {entry["name"]: entry for entry in archive.index["bundles"]}
         self._coming: dict[str, Incoming] = {}
         self._files = 0
-        # Of each blob the bundles that want it; of one that is cut the hash so far.
+        # Of each blob the bundles that want it; of one that is cut the hash, and of how much.
         self._wanted: dict[str, list[Incoming]] = {}
-        self._hashers: dict[str, Any] = {}
+        self._hashers: dict[str, tuple[Any, int]] = {}
         # By part, what is wrong in it: (member, how). By bundle, what it lacks: {(finding, part): [(blob, how)]}.
         self._odd: dict[int, list[tuple[str, str]]] = {}
         self._lacks: dict[str, dict[tuple[str, int], list[tuple[str, str]]]] = {}
@@ -50,13 +48,10 @@ class Import:
         return self
 
     def __exit__(self, _: object, stop: object, trace: object) -> None:
-        kept = []
-        for incoming in self._coming.values():
-            if isinstance(stop, KeyboardInterrupt):
-                kept.append(incoming.stay())
-            incoming.close()
         if isinstance(stop, KeyboardInterrupt):
-            stop.args = tuple(path for path in kept if path)
+            stop.args = tuple(path for incoming in self._coming.values() if (path := incoming.stay()))
+        for incoming in self._coming.values():
+            incoming.close()
 
     @property
     def total(self) -> int:
@@ -65,16 +60,17 @@ class Import:
 
     def gather(self, arriving: Iterable[Record]) -> None:
         """`add` what arrives. Raises Fail for what failed on the way and belongs to no bundle."""
-        failed = Fail("internal")
-        whole = True
+        failed: Finding | None = None
         for record in arriving:
             if record["record"] == records.BUNDLE:
                 records.disown(record, "content")
                 self.add(record)
-            elif whole:
-                whole, failed.finding = False, record["finding"]
-        if not whole:
-            raise failed
+            else:
+                failed = failed or record["finding"]
+        if failed:
+            fail = Fail("internal")
+            fail.finding = failed
+            raise fail
 
     def add(self, record: Record) -> None:
         """Make ready for a bundle. What is wrong with it becomes a finding of its record; one that is there already is hashed now."""
@@ -134,10 +130,9 @@ class Import:
         """Read the parts that are there. What is wrong with a bundle is a finding of its record, and it gets no name."""
         for incoming in list(self._coming.values()):
             self._complete(incoming)
-        for number in range(1, self.archive.index["parts"] + 1):
-            if number not in self.archive.files:
-                self._absent(number)
-            elif self._part(number, progress, files_only=files_only) and files_only:
+        self._absent()
+        for number in self.archive.files:
+            if self._part(number, progress, files_only=files_only) and files_only:
                 break
         for name, incoming in self._coming.items():
             kept = incoming.stay()
@@ -198,9 +193,10 @@ class Import:
         digest, offset, last = piece.what["digest"], piece.what["offset"], piece.what["last"]
         end = offset + piece.size
         if not offset:
-            self._hashers[digest] = hasher()
+            self._hashers[digest] = (hasher(), 0)
         # Where an earlier piece is lost, those that have it from an earlier call go on.
-        made = self._hashers.get(digest)
+        made, reached = self._hashers.get(digest, (None, 0))
+        made = made if reached == offset else None
         waiting = self._takers(digest)
         takers = [one for one in waiting if made is not None or (one.has(digest, offset) and not one.has(digest, end))]
         if not takers:
@@ -218,7 +214,10 @@ class Import:
         if piece.wrong:
             self._lose("part-damaged", number, digest, piece.wrong, offset, takers)
         elif last:
-            self._end(number, digest, end, self._hashers.pop(digest, None))
+            self._hashers.pop(digest, None)
+            self._end(number, digest, end, made)
+        elif made is not None:
+            self._hashers[digest] = (made, end)
         return bool(piece.wrong)
 
     def _takers(self, digest: str) -> list[Incoming]:
@@ -246,16 +245,18 @@ class Import:
         pieces = next(blob["pieces"] for blob in self.archive.index["blobs"] if blob["digest"] == digest)
         return f"; it lies in parts {pieces[0]['part']} to {pieces[-1]['part']}" if len(pieces) > 1 else ""
 
-    def _absent(self, number: int) -> None:
-        file = self.archive.file(number)
+    def _absent(self) -> None:
+        """Note what lies in parts that are not there, but for what an earlier call left."""
+        if len(self.archive.files) == self.archive.index["parts"]:
+            return
         for blob in self.archive.index["blobs"]:
             position = 0
-            for piece in blob["pieces"]:
+            for piece in blob["pieces"] if blob["digest"] in self._wanted else ():
                 position += piece["size"]
-                if piece["part"] == number and blob["digest"] in self._wanted:
+                if (number := piece["part"]) not in self.archive.files:
                     waiting = self._takers(blob["digest"])
                     lacking = [one for one in waiting if not position or not one.has(blob["digest"], position)]
-                    self._lose("part-missing", number, blob["digest"], f"there is no '{file}'", None, lacking)
+                    self._lose("part-missing", number, blob["digest"], f"no '{self.archive.file(number)}'", None, lacking)
 
     def _lose(self, slug: str, number: int, digest: str, how: str, back: int | None, losers: list[Incoming]) -> None:
         """Note that this blob is not to be had for these bundles. What else they want is still for a later call."""
@@ -285,8 +286,7 @@ class Import:
             wrong = [] if incoming.there else incoming.wrong()
             for made in wrong:
                 records.add(record, made)
-            if not wrong:
-                record["passed"]["content"] = True
+            record["passed"]["content"] = not wrong
             self._decide(record)
             if not records.status_of(record):
                 if not incoming.there:
