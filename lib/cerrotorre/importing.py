@@ -10,6 +10,7 @@ from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.exportread import Archive, Part, Piece
 from cerrotorre.incoming import Incoming
 from cerrotorre.records import Record
+from cerrotorre.text import quoted
 from cerrotorre.typed import Any
 
 # Descriptors that are open besides the bundles', and how many things of a kind are named in one finding.
@@ -68,8 +69,7 @@ class Import:
             else:
                 failed = failed or record["finding"]
         if failed:
-            fail = Fail("internal")
-            fail.finding = failed
+            (fail := Fail("internal")).finding = failed
             raise fail
 
     def add(self, record: Record) -> None:
@@ -147,6 +147,7 @@ class Import:
         names = list(dict.fromkeys(name for name, _ in lost))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         made = finding(slug, lost[0][1], Part=self.archive.file(number), **{kind: ", ".join(names[:_NAMED]) + more})
+        made["try"] = [line.replace("ARCHIVE", quoted(self.archive.path)) for line in made["try"]]
         if kept:
             made["context"]["Kept"] = f"{kept}: the same command goes on from there once the part is whole"
         return made
