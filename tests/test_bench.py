@@ -11,7 +11,7 @@ from small import run
 BENCH = [sys.executable, "-B", ROOT / "tests" / "bench" / "bench.py", BUILD]
 ROWS = (
     *("verify-1MB", "verify-CT-SIG-02", "verify-1000", "verify-10000-entries", "verify-8-layers", "verify-1-layer"),
-    *("verify-pipe", "pack", "re-sign", "re-sign-in-place"),
+    *("verify-pipe", "pack", "re-sign", "re-sign-in-place", "export", "run"),
     *("push", "push-again", "fetch", "pack-registry"),
 )
 

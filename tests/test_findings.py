@@ -244,6 +244,7 @@ fixture(
 fixture("image-unavailable", lambda w: w.run("ct-oci2ctp", "--workdir", w.new("work"), "docker-archive:image/index.json"))
 fixture("mirrored", _mirrored)
 fixture("no-bundle", _fetched)
+fixture("list-malformed", lambda w: w.run("ct-gather", "-", data=b"services: {web: {build: .}}"), "the service 'web' is built")
 fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
 fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
@@ -611,6 +612,39 @@ fixture(
     lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]),
     words="a layer does not unpack to what the image says",
 )
+
+
+# -- archives of bundles -----------------------------------------------------------------------------------------------------
+
+
+def _archive(world, *options):
+    """An archive of the bundle, as `ct export` makes it."""
+    verifier = world.write("verifier", "#!/bin/sh\n")
+    words = f"ct-open a.ctp | ct-check | ct-policy | ct-export --verifier {verifier} -o x.tar {' '.join(options)}"
+    assert world.run("sh", "-c", words).returncode == 0
+
+
+def _import(world, name="x.tar"):
+    return world.run("ct", "import", "--json", "--output-dir", world.new(f"out-{name}"), name)
+
+
+def _part_damaged(world):
+    _archive(world)
+    data = bytearray((world.directory / "x.tar").read_bytes())
+    # The first byte of the last blob.
+    data[-1024 - 512] ^= 1
+    return _import(world, os.path.basename(world.write("damaged.tar", bytes(data))))
+
+
+def _part_missing(world):
+    _archive(world, "--split", "15K")
+    (world.directory / "x.tar.002").unlink()
+    return _import(world, "x.tar.001")
+
+
+fixture("export-malformed", lambda w: w.run("ct-receive", w.write("none.tar", bytes(10240))))
+fixture("part-damaged", _part_damaged)
+fixture("part-missing", _part_missing)
 
 
 @pytest.mark.parametrize("slug", FIXTURES)

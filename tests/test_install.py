@@ -1,5 +1,6 @@
 """Installing, each way: make install, DEPS=system, pip, and the archive of make dist; from copies of the tree, into directories of their own."""
 
+import json
 import os
 import re
 import shutil
@@ -7,10 +8,13 @@ import stat
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import airgap
 import docs
 import pytest
 from cerrotorre import VERSION, host
@@ -565,6 +569,38 @@ def test_an_archive_needs_nothing(unpacked: Path, work: Path) -> None:
     moved = unpacked.rename(work / "moved archive")
     run(moved / "bin/ct", "verify", work / "home-dist/a.ctp", env=env)
     moved.rename(unpacked)
+
+
+def test_across_the_gap(archive: Path, record_property: Callable[[str, object], None]) -> None:
+    """What a site without a network does with this archive, and one of ten images: install, import, verify, explain, run, audit.
+
+    podman's directories have a short name: it refuses others.
+    """
+    for name in ("podman", "runc", "unshare"):
+        program(name)
+    with tempfile.TemporaryDirectory(prefix="ct", dir="/tmp", ignore_cleanup_errors=True) as name:
+        here, far = Path(name), Path(name) / "far"
+        (here / "home").mkdir(mode=0o700)
+        far.mkdir(mode=0o700)
+        near = {"PATH": os.environ["PATH"], "HOME": str(here / "home"), "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": EPOCH}
+        run(BUILD / "bin/ct", "keygen", "--no-password", "--id", "packer", env=near)
+        key = json.loads(run(BUILD / "bin/ct", "key", "show", "packer", "--json", env=near).stdout)
+        begun = time.monotonic()
+        bundles, how = airgap.bundles(here, near)
+        made = time.monotonic()
+        sums = here / "sums"
+        sums.write_text(run("sha256sum", *[path.name for path in bundles], cwd=here).stdout)
+        carried = here / "stick.tar.zst"
+        run(BUILD / "bin/ct", "export", "-k", "packer", "--include-keys", "-o", carried, *bundles, env=near)
+        words = [archive, carried, key["fingerprint"], sums]
+        podman = [f"{name}={value}" for name, value in docs.podman_environment(here / "podman").items()]
+        alone = ["env", "-i", f"HOME={far}", f"PATH={PATH}:/usr/sbin:/sbin", "LC_ALL=C.UTF-8", *podman, *offline()]
+        said = run(*alone, "sh", ROOT / "tests/airgap.sh", *words).stdout
+        ended = time.monotonic()
+    assert said.endswith("== all done\n") and "Imported 10 bundles" in said and "10 of 10 valid" in said
+    record_property(
+        "summary", f"across the gap: ten images ({how}) in {made - begun:.0f} s, over and there in {ended - made:.0f} s"
+    )
 
 
 def elsewhere(unpacked: Path, to: Path, old: str, new: str) -> Path:

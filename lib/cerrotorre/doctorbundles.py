@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from cerrotorre import attest, bundle, errors, keystore, owned, recorded, records, signatures, sinks
+from cerrotorre import attest, bundle, contentstore, errors, keystore, owned, recorded, records, signatures, sinks
 from cerrotorre.diagnosis import Diagnosis
 from cerrotorre.doctorsetup import Setup, command, counted
 from cerrotorre.errors import Fail, Finding
@@ -49,22 +49,17 @@ def files(setup: Setup, say: Diagnosis) -> str:
 
 
 def _bundles(where: str, say: Diagnosis) -> Iterator[tuple[str, int]]:
-    """(path, bytes) of everything called NAME.ctp below the directory, in order; no directory is entered through a link."""
+    """(path, bytes) of each bundle in the store, in order."""
 
     def unreadable(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            say.fail(f"'{error.filename}': {error.strerror}", command("ls -ld", str(error.filename)), finding="file-unreadable")
+        say.fail(f"'{error.filename}': {error.strerror}", command("ls -ld", str(error.filename)), finding="file-unreadable")
 
-    for directory, below, names in os.walk(where, onerror=unreadable):
-        below.sort()
-        for name in sorted(names):
-            if name.endswith(".ctp") and not name.startswith("."):
-                path = os.path.join(directory, name)
-                try:
-                    yield path, os.stat(path).st_size
-                except OSError:
-                    # Whoever reads it says why.
-                    yield path, 0
+    for path in contentstore.bundles(where, unreadable):
+        try:
+            yield path, os.stat(path).st_size
+        except OSError:
+            # Whoever reads it says why.
+            yield path, 0
 
 
 def judge(path: str, keys: list[keystore.Key] | None, progress: Any) -> list[Finding]:

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from cerrotorre import config, keystore, places
+from cerrotorre import config, contentstore, keystore, places
 from cerrotorre.errors import Fail
 from cerrotorre.text import quoted
 from cerrotorre.typed import Any
@@ -45,8 +45,8 @@ class Setup:
         return {origin: keystore.directory(origin) for origin in keystore.ORIGINS}
 
     def bundles(self) -> str:
-        """The content store: [cache] dir, else cerro/bundles of the user's data. Raises Fail usage without a home directory."""
-        return str(self.setting("cache", "dir") or os.path.join(places.data_dir(self.env), "bundles"))
+        """The content store. Raises Fail usage without a home directory."""
+        return contentstore.directory(self.env, self.config())
 
     def repair(self, fail: Fail, forbidden: int = 0o022) -> dict[str, Any] | None:
         """The repair of what a reader refused, if it is the mode of something of the user's own in the store; else None."""

@@ -50,7 +50,7 @@ def refused(arrived: list[Record], palette: Palette) -> str:
     return "\n".join(report.refused(record, "Not fetched", palette) for record in arrived)
 
 
-def as_json(record: Record, action: str, output: str, *, verified: bool) -> str:
+def as_json(record: Record, action: str, output: str | None, *, verified: bool) -> str:
     """The verdict as an object, with what became of it: `fetched` or `refused`. Where none was asked for there is none."""
     facts = report.verdict_facts(record)
     if not verified and not records.status_of(record):

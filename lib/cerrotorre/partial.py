@@ -50,7 +50,9 @@ class Partial(NewFile):
         if self._named is None:
             return False
         try:
-            return os.path.samestat(os.fstat(self.fd), os.stat(self._part, follow_symlinks=False))
+            held = os.fstat(self.fd)
+            # Where nothing is replaced it has both names for a moment.
+            return held.st_nlink == 1 and os.path.samestat(held, os.stat(self._part, follow_symlinks=False))
         except OSError:
             return False
 
@@ -153,17 +155,29 @@ class Partial(NewFile):
             done = os.pwrite(self.fd, view, offset)
             view, offset = view[done:], offset + done
 
-    def finish(self) -> None:
-        """Cut the journal off, and give the file its name once it is on the disk. Raises Fail file-unwritable."""
+    def finish(self, *, replace: bool = True) -> None:
+        """Cut the journal off, and give the file its name once it is on the disk.
+
+        Raises Fail file-unwritable, and FileExistsError unless `replace`.
+        """
         try:
             # With its journal, since this is what takes long: who is killed meanwhile loses nothing.
             os.fsync(self.fd)
             os.ftruncate(self.fd, self._end)
-            if self._named is None:
+            if self._named is None or not replace:
                 self._open_up()
         except OSError as error:
             raise self._fail(error) from None
-        self.commit(sync=True)
+        if replace:
+            self.commit(sync=True)
+            return
+        try:
+            self.commit(replace=False, sync=True)
+        except Fail:
+            # Where there are no links (FAT, as on most USB sticks) a file can only be renamed.
+            if self._named is None or os.path.lexists(self.path):
+                raise
+            self.commit(sync=True)
 
     def _rename(self) -> None:
         # Last of all: what others may write to is not gone on from.

@@ -10,7 +10,7 @@ from cerrotorre.typed import Any
 
 __all__ = ["Absent", "chunks", "mirrored", "repository"]
 
-REGISTRY, OBJECTS = "docker://", ("s3://", "gs://", "az://")
+REGISTRY, OBJECTS, ARCHIVE = "docker://", ("s3://", "gs://", "az://"), "export:"
 
 # Of each repository one client: it keeps its connections and its token.
 _repositories: dict[str, Any] = {}
@@ -35,6 +35,10 @@ def chunks(at: Entry, entry: Entry, offset: int = 0, *, again: bool = False) -> 
         from cerrotorre import objectstore
 
         return iter(objectstore.chunks(url, at["offset"] + offset, entry["size"] - offset, at.get("id")))
+    if url.startswith(ARCHIVE):
+        raise Fail("usage", "the bundle lies in an archive, out of which only ct import takes it").proposing(
+            "ct import ARCHIVE"
+        )
     raise Fail("record-inconsistent", "a blob lies at a URL of no known kind", Blob=entry["digest"])
 
 

@@ -155,9 +155,10 @@ SETTINGS = {
         ),
         Setting(
             "cache.dir",
-            "The directory of the store of fetched content.",
+            "The content store: the directory that bundles are imported into.",
             PATH,
             found="cerro/bundles in $XDG_DATA_HOME or ~/.local/share",
+            readers=("ct import", "ct export", "ct doctor"),
         ),
         Setting(
             "audit.dir",

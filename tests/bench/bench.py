@@ -30,8 +30,8 @@ MOST_MEMORY = 64  # MiB
 NEEDED = 10 << 30
 
 
-def make_image(directory: Path, layers: int, size: int) -> None:
-    """An OCI layout of one image whose layers cannot be compressed."""
+def make_image(directory: Path, layers: int, size: int, base: Path | None = None, tars: tuple[Path, ...] = ()) -> None:
+    """An OCI layout of one image whose layers cannot be compressed, on top of those of `base`, another such layout, and `tars`."""
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -40,18 +40,28 @@ def make_image(directory: Path, layers: int, size: int) -> None:
         (blobs / digest).write_bytes(data)
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": "sha256:" + digest, "size": len(data)}
 
-    def put_random(size: int) -> dict[str, object]:
+    def put_layer(size: int, read: Callable[[int], bytes]) -> dict[str, object]:
         # A piece at a time: the memory of whoever starts a process counts as that process's own until it has begun.
         digest, written = hashlib.sha256(), 0
         with (blobs / "new").open("wb") as file:
             while written < size:
-                piece = os.urandom(min(MIB, size - written))
+                piece = read(min(MIB, size - written))
                 digest.update(piece)
                 written += file.write(piece)
         (blobs / "new").rename(blobs / digest.hexdigest())
         return {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + digest.hexdigest(), "size": size}
 
-    made = [put_random(size) for _ in range(layers)]
+    def put_file(path: Path) -> dict[str, object]:
+        with path.open("rb") as file:
+            return put_layer(path.stat().st_size, file.read)
+
+    def put_again(base: Path) -> list[dict[str, object]]:
+        for blob in (base / "blobs" / "sha256").iterdir():
+            os.link(blob, blobs / blob.name)
+        top = json.loads((base / "index.json").read_text())["manifests"][0]["digest"][7:]
+        return list(json.loads((blobs / top).read_text())["layers"])
+
+    made = [*(put_again(base) if base else []), *map(put_file, tars), *(put_layer(size, os.urandom) for _ in range(layers))]
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -70,7 +80,8 @@ def make_image(directory: Path, layers: int, size: int) -> None:
 
 class Command:
     """A command line. `most`: the multiple of its time that ct's may be. `writes`: what it makes, removed before each run.
-    `needs`: the program that it is about, if that is not the first word. `before` is called before each run."""
+    `needs`: the program that it is about, if that is not the first word. `before` is called before each run. `most_size`: the
+    multiple of the bytes in its one file that those in ct's may be."""
 
     def __init__(
         self,
@@ -80,13 +91,14 @@ class Command:
         writes: Path | None = None,
         needs: str | None = None,
         before: Callable[[], None] | None = None,
+        most_size: float | None = None,
     ) -> None:
-        self.label, self.most, self.writes, self.before = label, most, writes, before
+        self.label, self.most, self.writes, self.before, self.most_size = label, most, writes, before, most_size
         self.words = [str(word) for word in words]
         self.installed = shutil.which(needs or self.words[0]) is not None
         self.seconds: list[float] = []
         self.resident = 0.0
-        self.status = 0
+        self.status = self.size = 0
 
     def clear(self) -> None:
         if self.writes and self.writes.is_dir():
@@ -106,6 +118,8 @@ class Command:
         self.seconds.append(time.perf_counter() - begun)
         self.status = child.returncode = os.waitstatus_to_exitcode(status)
         self.resident = max(self.resident, usage.ru_maxrss / 1024)
+        if self.writes and self.writes.is_file():
+            self.size = self.writes.stat().st_size
 
     def together(self) -> float:
         """MiB that all its processes held at once, at most: the sum of their PSS."""
@@ -199,6 +213,8 @@ class Bench:
             "pack": ("pack 1 GiB in 8 layers", self.pack, None, MOST_MEMORY),
             "re-sign": ("re-sign 1 GiB in 8 layers", self.re_sign, None, MOST_MEMORY),
             "re-sign-in-place": ("re-sign 1 GiB in place, which is synced", self.re_sign_in_place, None, MOST_MEMORY),
+            "export": ("export 10 bundles of 100 MiB, of which 80 MiB are the same", self.export, None, MOST_MEMORY),
+            "run": ("run an image of 100 MiB that podman does not have, to its first output", self.run_image, None, None),
             "push": ("push 1 GiB in 8 layers to an empty docker-registry", self.push, None, MOST_MEMORY),
             "push-again": ("push 1 GiB that is there already to another tag", self.push_again, None, MOST_MEMORY),
             "fetch": ("fetch 1 GiB in 8 layers from docker-registry", self.fetch, None, MOST_MEMORY),
@@ -339,6 +355,79 @@ class Bench:
             Command("ct verify, then cp, sync and mv", "sh", "-c", replace, "sh", self.ct, path, copied, most=1),
         ]
 
+    def export(self) -> list[Command]:
+        # 4 layers of 20 MiB in common, 2 of 10 MiB of its own each.
+        base = self.layout(4, self.whole // 51)
+        layouts = [self.work / f"export-{number}" for number in range(10)]
+        blobs: dict[str, Path] = {}
+        for layout in layouts:
+            make_image(layout, 2, self.whole // 102, base)
+            make = [self.ct, "pack", "-q", "--name", layout.name, "--version", "1", "-o", f"{layout}.ctp", f"oci:{layout}"]
+            subprocess.run(make, check=True)
+            blobs |= {blob.name: blob for blob in (layout / "blobs" / "sha256").iterdir()}
+        bundles = [f"{layout}.ctp" for layout in layouts]
+        archive, copied, naive = (self.work / name for name in ("export.tar", "blobs", "naive.tar"))
+        copy = 'mkdir "$1" && cp -t "$@"'
+        return [
+            Command("ct export", self.ct, "export", "-q", "-o", archive, *bundles, writes=archive),
+            Command("cp of the blobs, each once", "sh", "-c", copy, "sh", copied, *blobs.values(), most=2.5, writes=copied),
+            Command(
+                "tar of the bundles",
+                "tar",
+                "-cf",
+                naive,
+                "-C",
+                self.work,
+                *map(os.path.basename, bundles),
+                writes=naive,
+                most_size=0.3,
+            ),
+        ]
+
+    def run_image(self) -> list[Command]:
+        # busybox below, 100 MiB of random bytes in four files above.
+        files, tars = self.work / "files", [self.work / f"layer-{number}.tar" for number in range(5)]
+        (files / "bin").mkdir(parents=True)
+        shutil.copy2(shutil.which("busybox") or "", files / "bin" / "busybox")
+        (files / "bin" / "echo").symlink_to("busybox")
+        subprocess.run(["tar", "-C", files, "-cf", tars[0], "bin"], check=True)
+        for number, tar in enumerate(tars[1:]):
+            (files / f"data-{number}").write_bytes(os.urandom(MIB // 40 if self.quick else 25 * MIB))
+            subprocess.run(["tar", "-C", files, "-cf", tar, f"data-{number}"], check=True)
+        layout, bundle = self.work / "run", self.work / "run.ctp"
+        make_image(layout, 0, 0, tars=tuple(tars))
+        subprocess.run([self.ct, "pack", "-q", "--name", "run", "--version", "1", "-o", bundle, f"oci:{layout}"], check=True)
+        storage, containers = self.work / "storage.conf", self.work / "containers.conf"
+        storage.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{self.work}/runroot"\ngraphroot = "{self.work}/graph"\n')
+        limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
+        engine = 'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"'
+        containers.write_text(f"[containers]\n{limits}\n[engine]\n{engine}\n")
+        os.environ |= {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}
+        words = ["--rm", "--network=none"]
+        # Not `podman rmi`, which leaves what a second load is quicker by.
+        anew = {"before": lambda: shutil.rmtree(self.work / "graph", ignore_errors=True)}
+        load_and_run = 'podman load -q -i "$1" && shift && podman run --pull=never "$@"'
+        return [
+            Command("ct run", self.ct, "run", "-q", bundle, "--", *words, "--", "echo", "hello", **anew),
+            Command(
+                *(
+                    "podman load, then podman run",
+                    "sh",
+                    "-c",
+                    load_and_run,
+                    "sh",
+                    bundle,
+                    *words,
+                    "localhost/run:1",
+                    "echo",
+                    "hello",
+                ),
+                most=1.1,
+                needs="podman",
+                **anew,
+            ),
+        ]
+
     # -- rows with a registry. Layers are plain tar archives: skopeo is told to keep the digests, so that it compresses nothing.
 
     def skopeo(self, source: str, target: str) -> list[str]:
@@ -423,6 +512,9 @@ class Bench:
         if make in (self.push, self.push_again, self.fetch, self.pack_registry) and not self.served().host:
             print(f"\n{title}  ({name})\n  docker-registry                    not installed")
             return
+        if make == self.run_image and not (shutil.which("podman") and shutil.which("runc") and shutil.which("busybox")):
+            print(f"\n{title}  ({name})\n  podman, runc and busybox           not installed")
+            return
         subject, *peers = commands = make()
         begun, rounds = time.monotonic(), 0
         # What is over soon varies more, and is run more often.
@@ -447,6 +539,9 @@ class Bench:
                 continue
             ratio = median / statistics.median(peer.seconds)
             self.line(peer.label, peer.seconds, f"{ratio:.2f} x", self.judged(ratio, peer.most, "x"))
+            if peer.most_size is not None:
+                by = subject.size / peer.size
+                print(f"  {subject.size} bytes, and there {peer.size}: {by:.3f} x{self.judged(by, peer.most_size, 'x')}")
         memory = f"{subject.resident:.0f} MiB largest process, {together:.0f} MiB all together"
         judged = self.judged(subject.resident, most_memory, "MiB")
         print(f"  {'memory of ' + subject.label:<34} {memory:<42} {judged}".rstrip(), flush=True)
