@@ -11,10 +11,10 @@ for kind in $kinds two-tags; do set -- "$@" "$kind" "$kind"; done
 image "$@"
 set --
 for kind in $kinds; do
-	is 0 "$kind is packed" ct pack oci:$kind -o $kind.ctp
+	is 0 "$kind is packed" ct pack "oci:$kind" -o "$kind.ctp"
 	empty "$err"
 	has 'Signed by:  key  (CT-SIG-01)  SHA256:'
-	set -- "$@" $kind.ctp
+	set -- "$@" "$kind.ctp"
 done
 for kind in multi buildkit nested; do
 	is 0 "$kind: all of it" ct pack --platform all oci:$kind -q -o $kind-all.ctp
@@ -104,7 +104,7 @@ is 0 'at the end of its day it has not' ct verify --at 2999-12-31T23:59:59Z expi
 bad='marker empty index-json case config-case both digest sha512 path media-type schema data absent foreign size manifest-size layer config
 	artifact depth large link platform'
 set --
-for kind in $bad; do set -- "$@" bad-$kind bad-$kind; done
+for kind in $bad; do set -- "$@" "bad-$kind" "bad-$kind"; done
 image "$@"
 refused() { # STATUS KIND SUMMARY
 	is "$1" "$2 is refused" ct pack "oci:$2" -o no.ctp
