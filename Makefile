@@ -116,7 +116,8 @@ $(BUILD)/.oqs: tests/oqs/package-lock.json
 	else echo 'npm is not installed (make deps): the tests against liboqs will be skipped'; fi
 
 # Whatever plugins this Python has, the tests use these; and both cores, a file at a time.
-pytest    := -m pytest -q -p xdist.plugin -p _hypothesis_pytestplugin -n auto --dist loadfile
+plugins   := -p xdist.plugin -p _hypothesis_pytestplugin -p pytest_timeout
+pytest    := -m pytest -q $(plugins) -n auto --dist loadfile --session-timeout=4500
 
 test: all $(BUILD)/.test $(BUILD)/.oqs
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) $(pytest) $(PYTEST)
@@ -128,7 +129,7 @@ check: all $(BUILD)/.test
 	sh tests/check.sh $(BUILD)
 
 golden: all $(BUILD)/.test
-	CT_GOLDEN=write PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q tests/test_golden.py
+	CT_GOLDEN=write PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q $(plugins) tests/test_golden.py
 
 bench: all
 	@$(python) tests/bench/bench.py $(BUILD) $(ROWS)
@@ -136,7 +137,7 @@ bench: all
 # One process: what is measured and killed here is disturbed by others.
 soak: all $(BUILD)/.test
 	$(tested) tests/soak.py $(BUILD) $(or $(GIB),20)
-	CT_SEEDS=$(or $(SEEDS),100) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q -p _hypothesis_pytestplugin \
+	CT_SEEDS=$(or $(SEEDS),100) PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(tested) -m pytest -q $(plugins) --timeout=0 -o faulthandler_timeout=0 \
 		tests/test_moving.py tests/test_every_byte.py $(PYTEST)
 
 demo: all

@@ -8,17 +8,18 @@ ct pack oci:image -q -o a.ctp
 alter blob-layer a.ctp bad.ctp
 real=$(CDPATH='' cd -- "$CT_BUILD" && pwd -P)
 
-# An installation to break, its files copied where they are changed.
+# An installation to break: the programs are copies, the rest is where it was until it is changed.
 broken=$tmp/broken bin=$tmp/broken/bin library=$tmp/broken/lib/cerro-torre
 install() {
 	rm -rf "$broken" && mkdir -p "$library" && cp -R "$real/bin" "$broken/bin"
-	for part in "$real"/lib/cerro-torre/*; do
-		case ${part##*/} in
-		cerrotorre | commands | commands.txt) cp -R "$part" "$library/" ;;
-		*) ln -s "$part" "$library/${part##*/}" ;;
-		esac
-	done
-	rm -rf "$library/cerrotorre/__pycache__"
+	for part in "$real"/lib/cerro-torre/*; do ln -s "$part" "$library/${part##*/}"; done
+}
+own() { # PART
+	install && rm "$library/$1" && cp -R "$real/lib/cerro-torre/$1" "$library/"
+}
+# Compiled modules are never compared with their sources, so those of what is changed go.
+changed() { # MODULE: more of it on standard input
+	own cerrotorre && cat >>"$library/cerrotorre/$1.py" && rm "$library/cerrotorre/__pycache__/$1".*
 }
 stage() { cat >"$bin/$1" && chmod 755 "$bin/$1"; }
 breaks() { # NAME [STATUS]
@@ -30,21 +31,21 @@ is 0 'the copy works' "$bin/ct" verify a.ctp
 is 1 'the copy tells a bad one' "$bin/ct" verify bad.ctp
 
 # What is missing or cannot be read.
-rm "$library/cerrotorre/bundle.py" && breaks 'a module is missing'
+own cerrotorre && rm "$library/cerrotorre/bundle.py" "$library/cerrotorre/__pycache__/bundle".* && breaks 'a module is missing'
 is 70 'a module is missing, standard error is closed' sh -c "'$bin/ct-open' a.ctp 2>&-"
-install && printf 'def (:\n' >>"$library/cerrotorre/dsse.py" && breaks 'a module has a syntax error'
-install && printf 'raise SystemExit(0)\n' >>"$library/cerrotorre/dsse.py" && breaks 'a module exits 0'
-install && printf 'raise SystemExit(2)\n' >>"$library/cerrotorre/report.py" && breaks 'a module exits 2'
-install && printf 'raise KeyboardInterrupt\n' >>"$library/cerrotorre/errors.py" && breaks 'a module is interrupted' 130
-install && printf 'import os\nos._exit(1)\n' >>"$library/cerrotorre/report.py" && breaks 'a module ends the process'
+printf 'def (:\n' | changed dsse && breaks 'a module has a syntax error'
+printf 'raise SystemExit(0)\n' | changed dsse && breaks 'a module exits 0'
+printf 'raise SystemExit(2)\n' | changed report && breaks 'a module exits 2'
+printf 'raise KeyboardInterrupt\n' | changed errors && breaks 'a module is interrupted' 130
+printf 'import os\nos._exit(1)\n' | changed report && breaks 'a module ends the process'
 install && rm "$library/vendor" && breaks 'no vendored libraries'
-install && rm -r "$library/cerrotorre" && breaks 'no library'
+install && rm "$library/cerrotorre" && breaks 'no library'
 install && rm "$library/commands.txt" && breaks 'no list of commands'
-install && rm -r "$library/commands" && breaks 'no recipes' 64
-install && printf 'if then\n' >"$library/commands/verify" && breaks 'a recipe with a syntax error'
-install && : >"$library/commands/verify" && breaks 'an empty recipe'
-install && head -n 35 "$real/lib/cerro-torre/commands/verify" >"$library/commands/verify" && breaks 'half a recipe'
-install && printf '#!/bin/sh\n. /nonexistent\n' >"$library/commands/verify" && breaks 'a recipe that reads nothing'
+install && rm "$library/commands" && breaks 'no recipes' 64
+own commands && printf 'if then\n' >"$library/commands/verify" && breaks 'a recipe with a syntax error'
+own commands && : >"$library/commands/verify" && breaks 'an empty recipe'
+own commands && head -n 35 "$real/lib/cerro-torre/commands/verify" >"$library/commands/verify" && breaks 'half a recipe'
+own commands && printf '#!/bin/sh\n. /nonexistent\n' >"$library/commands/verify" && breaks 'a recipe that reads nothing'
 for tool in ct-open ct-check ct-policy ct-hash ct-explain; do
 	install && rm "$bin/$tool" && breaks "$tool is missing"
 	install && sed -i '1s|.*|#!/nonexistent/python3 -IS|' "$bin/$tool" && breaks "$tool: no interpreter"
@@ -78,7 +79,7 @@ is 70 'ct-explain says hash mismatch and exits 0' "$bin/ct" verify bad.ctp
 
 # What a stage between could forge. Whatever it says, nothing that was not judged is called valid.
 forge() { # TOOL CHANGE
-	install && printf '#!/bin/sh\n%s "$@" | python3 -B %s %s\n' "$real/bin/$1" "$tests/record.py" "$2" | stage "$1"
+	install && printf '#!/bin/sh\n%s "$@" | %s -IS %s %s\n' "$real/bin/$1" "${interpreter% *}" "$tests/record.py" "$2" | stage "$1"
 }
 for change in half-counted no-end miscounted counted-text counted-not end-twice end-first after-end none garbage unended nan duplicate \
 	deep long kind kind-2 array passed-list finding-0 finding-99 finding-check finding-text findings-none; do

@@ -1,4 +1,4 @@
-"""Makes small OCI layouts for the tests, always the same bytes: `python3 images.py KIND DIRECTORY`, with the kinds in KINDS.
+"""Makes small OCI layouts for the tests, always the same bytes: `python3 images.py KIND DIRECTORY [KIND DIRECTORY]...`, of KINDS.
 
 Standard library only. A kind whose name begins with bad- is one that must be refused.
 """
@@ -363,4 +363,5 @@ def make(kind, directory):
 
 
 if __name__ == "__main__":
-    make(*sys.argv[1:])
+    for named, place in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        make(named, place)

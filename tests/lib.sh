@@ -62,5 +62,9 @@ finding() { has "\"finding\":\"$1\",\"package\""; }
 # lists EXPECTED: exactly these files are here.
 lists() { t_listed=$(ls -A | tr "\n" " ") && yes "only this here: $1" [ "$t_listed" = "${1:+$1 }" ]; }
 
+# The build's interpreter, as its tools call it: one that is found by PATH may be a script, and look for packages that nobody needs.
+interpreter=$(sed -n '1s/^#!//p' "$CT_BUILD/bin/ct-open")
+case ${interpreter##* } in *S*) site=-S ;; *) site=-B ;; esac
+python3() { "${interpreter% *}" $site "$@"; }
 image() { python3 -B "$tests/images.py" "$@"; }
 alter() { python3 -B "$tests/alter.py" "$@"; }

@@ -37,6 +37,8 @@ def sha256(path):
 class Place:
     """A directory with a home that trusts one key, takes 127.0.0.1 without TLS, and bundles that this key signed."""
 
+    program = CT
+
     def __init__(self, directory):
         self.directory = Path(directory)
         self.home = self.directory / "home"
@@ -104,7 +106,7 @@ class Place:
     def start(self, *words, **env):
         """`ct` as the leader of a session of its own."""
         return subprocess.Popen(
-            [CT, *map(str, words)], cwd=self.directory, env={**self.env, **env}, text=True, start_new_session=True,
+            [self.program, *map(str, words)], cwd=self.directory, env={**self.env, **env}, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

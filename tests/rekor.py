@@ -60,12 +60,13 @@ class Log:
             "algorithm": "ed25519",
         }
 
-    def entry(self, payload, **changes):
-        """Take a statement, and give its entry back; `changes` are what a liar would have there."""
+    def entry(self, payload, again=None, **changes):
+        """Take a statement, and give its entry back; `changes` are what a liar would have there. With `again`, an index in the tree, it is
+        the entry that is there, proved by the tree as it is now."""
         spec = {"payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}}
         kind = changes.pop("kind", "dsse")
         body = canonical({"apiVersion": "0.0.1", "kind": kind, "spec": {"content": spec} if kind == "intoto" else spec})
-        index = len(self.bodies)
+        index = len(self.bodies) if again is None else again
         self.bodies.append(body)
         leaves = [hashlib.sha256(b"\0" + each).digest() for each in self.bodies]
         said = {"body": b64(body), "integratedTime": self.time, "logID": self.id.hex(), "logIndex": 1000 + index}
@@ -100,3 +101,14 @@ def sigstore(envelope, *entries):
             "dsseEnvelope": envelope,
         }
     ).encode()
+
+
+def payload(line):
+    """What the envelope in a line of a bundle signs."""
+    return base64.b64decode(json.loads(line)["payload"])
+
+
+def evidence(line, *entries):
+    """The line of a bundle in which ct-pack keeps the Sigstore bundle of an envelope."""
+    about = "sha256:" + hashlib.sha256(line).hexdigest()
+    return canonical({"document": b64(sigstore(json.loads(line), *entries)), "envelope": about, "evidence": BUNDLE})

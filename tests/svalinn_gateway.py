@@ -6,6 +6,7 @@ Nothing here comes from the library: what Svalinn wants is written down once mor
 import base64
 import hashlib
 import json
+import ssl
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -177,9 +178,14 @@ class Gateway(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.host = f"127.0.0.1:{self.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.answer = None
         self.requests, self.seen = [], []
 

@@ -232,9 +232,15 @@ def test_every_mistake_is_found() -> None:
 def test_files_that_are_named(home: Path) -> None:
     where = str(home / "config.toml")
     library = home / "liboqs.so"
-    document: dict[str, Any] = {"crypto": {"liboqs": str(library)}, "defaults": {"policy": "p.json"}}
-    assert [made["finding"] for made in config.check_named(where, document)] == ["policy-unreadable", "file-unreadable"]
+    document: dict[str, Any] = {
+        "crypto": {"liboqs": str(library)},
+        "defaults": {"policy": "p.json"},
+        "svalinn": {"logs": "l.json"},
+    }
+    unreadable = ["policy-unreadable", "file-unreadable", "file-unreadable"]
+    assert [made["finding"] for made in config.check_named(where, document)] == unreadable
     (home / "p.json").write_text("")
+    (home / "l.json").write_text("")
     library.write_text("")
     library.chmod(0o755)
     assert config.check_named(where, document) == []

@@ -29,6 +29,9 @@ VALUES: dict[str, Any] = {
     "crypto.ml_dsa": "auto",
     "cache.dir": "/srv/c",
     "audit.dir": "/srv/log",
+    "svalinn.repository": "registry.internal:5000/images/",
+    "svalinn.url": "https://svalinn.example/gate",
+    "svalinn.logs": "~/logs.json",
 }
 
 
@@ -76,6 +79,12 @@ def test_show(home: Path) -> None:
     assert made["defaults.policy"] == ("x", "environment", "CT_POLICY")
     assert made["output.color"] == ("never", "environment", "NO_COLOR")
     assert made["output.format"] == ("json", "environment", "CT_FORMAT")
+    assert made["svalinn.url"] == ("http://127.0.0.1:8000", "default", None)
+    assert shown(home, SVALINN_ENDPOINT="http://[::1]:1")["svalinn.url"] == (
+        "http://[::1]:1",
+        "environment",
+        "SVALINN_ENDPOINT",
+    )
     lines = map(json.loads, ct(home, "--color=auto", "config", "show", "--json").stdout.splitlines())
     assert [(one["value"], one["variable"]) for one in lines if one["setting"] == "output.color"] == [("auto", "CT_COLOR")]
 

@@ -29,7 +29,7 @@ from cerrotorre import b64, canon, canonread, digest, dsse, jsonic, manifest
 from images import GZIP, INDEX, REF_NAME, TAR, Layout, tar
 from small import BIN, TIME, checksum, environment, header, members, packed, pair, rebuilt, run, tool, verdicts
 
-BATCH = 400
+BATCH = 1600
 TRUST = ("manifest.toml", "summary.json", "attestations.jsonl")
 DERIVED = ("oci-layout", "index.json", "manifest.json")
 EITHER = frozenset({2, 10})

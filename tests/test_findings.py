@@ -17,16 +17,19 @@ import predicates
 import pytest
 import record
 import registries
+import rekor
+import rootfs
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 from processes import PATIENCE, stalled
+from svalinn_gateway import Gateway
 
 BIN = BUILD.resolve() / "bin"
 AT = "2027-01-01"
 FIXTURES = {}
 WORDS = {}
 # What the fixtures below do not bring about, and why.
-UNREACHABLE: dict[str, str] = {}
+UNREACHABLE: dict[str, str] = {"rootfs-mapped": "root has all that an image has; tests/test_rootfs.py is somebody else, too"}
 
 
 class World:
@@ -156,6 +159,14 @@ def _without_skopeo(world):
     return world.run(str(BIN / "ct"), "pack", "docker-daemon:app:1", "-o", "x.ctp", env={"PATH": str(where)})
 
 
+def _another_image(world):
+    """Run with a runtime that says it loaded something else."""
+    said = world.write("programs/docker", f"#!/bin/sh\ncat >/dev/null\necho 'Loaded image ID: sha256:{'0' * 64}'\n")
+    os.chmod(said, 0o755)
+    path = f"{os.path.dirname(said)}:{world.env['PATH']}"
+    return world.run("ct", "run", "--no-verify", "--runtime=docker", "a.ctp", env={"PATH": path})
+
+
 def _refused(world):
     with registries.Fake() as server:
         server.answers["/v2/a/.*"] = lambda handler: handler.reply(500)
@@ -237,6 +248,7 @@ fixture("list-malformed", lambda w: w.run("ct-gather", "-", data=b"services: {we
 fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
 fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
+fixture("image-not-loaded", _another_image, "Not started: the runtime does not have the image as it was verified")
 fixture("tool-missing", _without_skopeo, "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("decision-unkept", lambda w: w.run("ct", "verify", "--json", "--record", "nowhere/log", "a.ctp"))
@@ -550,6 +562,56 @@ fixture(
     lambda w: w.run("ct-config", "check", "--json", env=w.home(**{"config.toml": b'[registries]\ninsecure = ["*"]\n'})),
 )
 fixture("config-malformed", lambda w: w.run("ct-sign", env=w.home(**{"config.toml": b"[defaults]\nkeey = 1\n"})))
+
+# -- Svalinn -----------------------------------------------------------------------------------------------------------------
+
+
+def _to_svalinn(world, answer=None):
+    """Run a bundle with a gateway that answers so; with None, one of which nothing is in a log."""
+    log, bundle = rekor.Log(), alter.Bundle(world.bundle)
+    for kind, predicate in (
+        ("https://slsa.dev/provenance/v1", predicates.PROVENANCE),
+        ("https://spdx.dev/Document", predicates.SBOM),
+    ):
+        line = alter.attestation(bundle, world.key, kind, predicate)
+        about = rekor.evidence(line, log.entry(rekor.payload(line)))
+        bundle.set_lines([*bundle.lines(), line, *([about] if answer else [])])
+    world.write("svalinn.ctp", bytes(bundle))
+    with Gateway() as gateway:
+        gateway.answer = answer
+        settings = f'[svalinn]\nurl = "{gateway.url}"\nrepository = "registry.internal:5000/a/app"\nlogs = "logs.json"\n'
+        home = world.home(**{"config.toml": settings.encode(), "logs.json": json.dumps({"log": log.named}).encode()})
+        return world.run("ct", "run", "--runtime=svalinn", "-k", "one", "svalinn.ctp", env=home)
+
+
+_DENIED = {"error": {"code": 51, "id": "ERR_POLICY_DENIED", "message": "subject digest mismatch"}}
+fixture("log-entries-missing", _to_svalinn, "too few entries of a transparency log")
+fixture("gateway-denied", lambda w: _to_svalinn(w, (403, _DENIED)), "the gateway's policy denies the image")
+fixture("gateway-refused", lambda w: _to_svalinn(w, (404, {"error": "not found"})), "the gateway did not take the image")
+
+
+# -- layers ------------------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(world, name, *tars, **more):
+    """What is said of an image with these layers when its root file system is made."""
+    to = images.Layout(world.directory / name)
+    to.index(rootfs.image(to, list(tars), **more))
+    world.run("ct", "pack", f"oci:{name}", "-o", f"{name}.ctp")
+    return world.run("ct", "unpack", "--rootfs", "-o", f"{name}.root", f"{name}.ctp")
+
+
+fixture(
+    "layer-malformed",
+    lambda w: _unpacked(w, "malformed", b"no tar, and longer than a block" * 20),
+    words="a layer is not a well-formed archive",
+)
+fixture("layer-unsafe", lambda w: _unpacked(w, "unsafe", rootfs.layer(("file", "../x"))), words="a layer would write outside")
+fixture(
+    "diff-id-mismatch",
+    lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]),
+    words="a layer does not unpack to what the image says",
+)
 
 
 # -- archives of bundles -----------------------------------------------------------------------------------------------------

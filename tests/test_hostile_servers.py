@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import tarfile
 import threading
 import time
@@ -14,6 +15,7 @@ import time
 import pytest
 from cerrotorre import bearer, distribution, skopeo, sources, transport
 from cerrotorre.errors import Fail
+from processes import await_
 from registries import INDEX, MANIFEST, Fake, digest
 
 DEADLINE = 0.6
@@ -238,6 +240,18 @@ def test_what_goes_on_is_let_go_on(tmp_path, monkeypatch):
     fake_skopeo(tmp_path, monkeypatch, script)
     most = (1 << 20, Fail("oci-size", "x"))
     assert skopeo.run(["x"], "a", str(tmp_path / "work"), most=most) == b"done\n"
+
+
+def test_what_it_wrote_before_the_first_look_counts(tmp_path, monkeypatch):
+    class Late(subprocess.Popen):
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            await_((tmp_path / "work" / "done").exists, "what it writes", of=self)
+
+    fake_skopeo(tmp_path, monkeypatch, 'head -c 70000 /dev/zero >"$TMPDIR/x"; : >"$TMPDIR/done"; exec sleep 60')
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    with pytest.raises(Fail, match="too much"):
+        skopeo.run(["x"], "a", str(tmp_path / "work"), most=(1 << 16, Fail("oci-size", "too much")))
 
 
 def test_one_that_does_not_end_when_told_is_killed(tmp_path, monkeypatch):

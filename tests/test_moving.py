@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import Counter
 
+import impatient
 import pytest
 import soak
 from cerrotorre import distribution, transport
@@ -33,6 +34,14 @@ half = lambda size: size // 2  # noqa: E731
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     return certificates(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module", autouse=not SOAK)
+def hurried(tmp_path_factory):
+    """What is tried again is tried again at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Place, "program", impatient.build(tmp_path_factory.mktemp("impatient")))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import impatient
 import pytest
 from conftest import BUILD, program
 from processes import PATIENCE, gone
@@ -28,7 +30,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # As it is, it takes no layers with `urls`.
     with docker_registry(work, validation={"manifests": {"urls": {"allow": [".*"]}}}) as host:
         for kind in ("labelled", "multi", "buildkit"):
-            subprocess.run(["python3", "-B", HERE / "images.py", kind, work / kind], check=True)
+            subprocess.run([sys.executable, "-SB", HERE / "images.py", kind, work / kind], check=True)
             tag = json.loads((work / kind / "index.json").read_text())["manifests"][0]["annotations"][
                 "org.opencontainers.image.ref.name"
             ]
@@ -49,9 +51,9 @@ def home(registry: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(directory: Path, *arguments: str, status: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+def run(directory: Path, *arguments: str, status: int = 0, ct: Path = CT, **env: str) -> subprocess.CompletedProcess[str]:
     made = subprocess.run(
-        [CT, *arguments],
+        [ct, *arguments],
         cwd=directory,
         env={
             "PATH": "/usr/bin:/bin",
@@ -141,6 +143,11 @@ def test_refusals_leave_nothing(registry, home):
     assert left(home) == []
 
 
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory):
+    return impatient.build(tmp_path_factory.mktemp("impatient"))
+
+
 @pytest.mark.parametrize(
     ("status", "at", "code", "said"),
     [
@@ -154,7 +161,7 @@ def test_refusals_leave_nothing(registry, home):
         (500, "/v2/a/", "", "(500)"),
     ],
 )
-def test_what_a_refusal_means(registry, home, status, at, code, said):
+def test_what_a_refusal_means(registry, home, hurried, status, at, code, said):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             body = json.dumps({"errors": [{"code": code, "message": "said"}]}).encode() if code else b""
@@ -169,11 +176,11 @@ def test_what_a_refusal_means(registry, home, status, at, code, said):
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     host = f"127.0.0.1:{server.server_port}"
     try:
         (home / "home" / "config.toml").write_text(f'[registries]\ninsecure = ["{host}"]\n')
-        made = run(home, "pack", f"{host}/a/b:1", "-o", "x.ctp", status=12)
+        made = run(home, "pack", f"{host}/a/b:1", "-o", "x.ctp", status=12, ct=hurried)
     finally:
         server.shutdown()
         server.server_close()
@@ -233,7 +240,7 @@ def test_urls_are_never_followed(registry, home):
             pass
 
     elsewhere = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+    threading.Thread(target=elsewhere.serve_forever, args=(0.01,), daemon=True).start()
     try:
         url = f"http://127.0.0.1:{elsewhere.server_port}/layer"
         single = served(registry, "a/labelled:1")["document"]
@@ -281,7 +288,7 @@ def test_an_interrupted_fetch_leaves_nothing(home):
         fetching.set()
         hold.wait(PATIENCE)
 
-    subprocess.run(["python3", "-B", HERE / "images.py", "single", home / "home" / "single"], check=True)
+    subprocess.run([sys.executable, "-SB", HERE / "images.py", "single", home / "home" / "single"], check=True)
     with Fake() as fake:
         push_layout(fake, home / "home" / "single")
         layer = json.loads(fake.manifests["1"][0])["layers"][0]["digest"]
@@ -303,7 +310,7 @@ def test_an_interrupted_fetch_leaves_nothing(home):
 
 
 def test_what_lies_here_is_not_asked_of_a_registry(tmp_path):
-    subprocess.run(["python3", "-B", HERE / "images.py", "single", tmp_path / "layout"], check=True)
+    subprocess.run([sys.executable, "-SB", HERE / "images.py", "single", tmp_path / "layout"], check=True)
     (tmp_path / "x.ctp").write_bytes(b"")
     (tmp_path / "home").mkdir(mode=0o700)
     for image, said in (

@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 
 import images
@@ -14,7 +15,7 @@ from cerrotorre import loginclusion
 from cerrotorre.errors import Fail
 from conftest import BUILD
 from predicates import PROVENANCE, SBOM
-from registries import Fake, attach, envelope, key_of, push_layout
+from registries import Fake, attach, certificates, envelope, key_of, push_layout
 from rekor import BUNDLE, Log, b64, path, root, sigstore
 from svalinn_gateway import Gateway, check, pae, verifies
 
@@ -270,7 +271,7 @@ def test_without_log_entries_nothing_is_asked_and_it_says_why(world):
     (world.place / "sbom.json").write_text(json.dumps(SBOM))
     (world.place / "slsa.json").write_text(json.dumps(PROVENANCE))
     ct(world.place, "attest", "--sbom", "sbom.json", "--provenance", "slsa.json", "-o", "attested.ctp", "local.ctp")
-    assert "no evidence of one is in the bundle" in refused(world, status=5, file="attested.ctp")
+    assert "the bundle has no evidence of entries" in refused(world, status=5, file="attested.ctp")
 
 
 def attested(world, name, *documents):
@@ -389,6 +390,15 @@ def test_a_damaged_or_unsigned_bundle_is_nobodys_business(world):
     refused(world, status=2, file="unsigned.ctp")
 
 
+def test_the_decision_is_kept_whatever_the_gateway_says(world):
+    """It is about the bundle: without log entries, too, it comes out again."""
+    world.asked("--record", "audit")
+    world.settings()
+    refused(world, "--record", "audit", status=5)
+    entries = [json.loads(line) for line in ct(world.place, "audit", "--json", "audit").stdout.splitlines()]
+    assert entries and not any(one.get("finding") for one in entries)
+
+
 def test_nothing_is_stored(world):
     before = {entry: entry.stat().st_mtime_ns for entry in world.place.rglob("*")}
     world.asked()
@@ -475,6 +485,26 @@ def test_an_entry_is_one_only_if_all_of_it_holds(name):
     assert [each["logIndex"] for each in made] == [int(good["logIndex"])] and len(why) == 1
 
 
+def _places(value, at=()):
+    yield at
+    for name, below in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(below, (*at, name))
+
+
+def test_nothing_in_an_entry_may_be_of_another_type():
+    log, payload = Log(), b"{}"
+    good = log.entry(payload)
+    for place in [each for each in _places(good) if each[:1] != ("kindVersion",)]:
+        for junk in (None, 7, True, "", "x", "AAAA", [], ["AAAA"], {}, {"a": []}, "\ud800", -1, 1.5):
+            bad = {"entry": copy.deepcopy(good)}
+            inside, name = bad, "entry"
+            for each in place:
+                inside, name = inside[name], each
+            inside[name] = junk
+            made, why = loginclusion.entries(sigstore({}, bad["entry"]), payload, {"log": log.named})
+            assert made == [] and len(why) == 1, (place, junk)
+
+
 def test_what_is_no_sigstore_bundle_has_no_entries():
     log = Log()
     for document in (
@@ -491,6 +521,16 @@ def test_what_is_no_sigstore_bundle_has_no_entries():
     assert loginclusion.entries(many, b"x", {"log": log.named})[0] == []
 
 
+def test_an_entry_that_is_proved_twice_is_one(world):
+    log, payload = world.logs["one"], statement(world.image, SLSA, PROVENANCE)
+    first = log.entry(payload)
+    second = log.entry(payload, again=int(first["inclusionProof"]["logIndex"]))
+    both = loginclusion.entries(sigstore({}, first, second), payload, {"log": log.named})[0]
+    assert len(both) == 2 and both[0]["inclusionProof"] != both[1]["inclusionProof"]
+    attested(world, "twice.ctp", sigstore(envelope(payload, world.key), first, second))
+    assert "1 entry, of 1 log" in refused(world, status=5, file="twice.ctp")
+
+
 def test_of_two_logs_both_must_have_an_entry(world):
     log, third = world.logs["one"], Log()
     documents = [statement(world.image, SLSA, PROVENANCE), statement(world.image, SPDX, SBOM)]
@@ -499,7 +539,7 @@ def test_of_two_logs_both_must_have_an_entry(world):
     world.logs["third"] = third
     world.settings(logs=["one", "third"])
     said = refused(world, status=5, file="one.ctp")
-    assert "2 of 1 log" in said and "2 entries, of 2 logs" in said
+    assert "2 entries, of 1 log\n" in said and "2 entries, of 2 logs" in said and "no more evidence" in said
 
 
 # -- where to, and the answer ------------------------------------------------------------------------------------------------
@@ -525,7 +565,7 @@ def test_the_first_that_names_a_gateway_does():
     [
         "http://gateway.example", "http://192.168.1.1:8000", "http://127.0.0.1.example", "http://localhost.example", "http://0.0.0.0:8000",
         "http://[::2]", "http://user:hunter2@127.0.0.1", "https://gateway.example/?x=1", "https://gateway.example/#x", "ftp://127.0.0.1",
-        "127.0.0.1:8000", "http://127.0.0.1:99999", "http://", "https://a b", "http://127.0.0.1\\@evil.example", "http://2130706433",
+        "127.0.0.1:8000", "http://127.0.0.1:99999", "http://", "https://a b", "http://127.0.0.1\\@evil.example", "http://2130706433", "http://127.0.0.256", "http://127.0.0.01", "http://127.1",
     ],
 )  # fmt: skip
 def test_what_is_no_gateway_is_refused(named):
@@ -577,6 +617,20 @@ def test_a_redirect_is_not_followed(world):
     with pytest.raises(Fail):
         gateway_module.run(world.gateway.url, b"{}", {})
     assert world.gateway.seen == [("POST", "/run")]
+
+
+def test_by_tls_it_must_be_the_one_that_was_named(tmp_path):
+    ca, server = certificates(tmp_path)
+    trusted = tmp_path / "home" / ".config" / "containers" / "certs.d"
+    with Gateway(tls=server) as gateway:
+        gateway.answer = (202, {"jobId": "j-1"})
+        with pytest.raises(Fail) as caught:
+            gateway_module.run(gateway.url, b"{}", {"HOME": str(tmp_path / "home")})
+        assert caught.value.finding["finding"] == "gateway-refused" and "TLS" in str(caught.value) and gateway.seen == []
+        (trusted / gateway.host).mkdir(parents=True)
+        shutil.copy(ca, trusted / gateway.host / "ca.crt")
+        made = gateway_module.run(gateway.url, b"{}", {"HOME": str(tmp_path / "home")})
+        assert made == {"job": "j-1", "job_status": None, "policy_hash": None}
 
 
 def test_what_a_gateway_says_is_shown_and_nothing_more(world):

@@ -76,11 +76,14 @@ def wrong(where: str, held: bytes) -> list[Finding]:
 
 
 def check_named(where: str, document: Document) -> list[Finding]:
-    """Findings about what valid settings name: a policy that is not there, a library that another could change."""
+    """Findings about what valid settings name: a policy or a list of logs that is not there, a library that another could change."""
     made = []
     policy = document.get("defaults", {}).get("policy")
     if policy is not None and not os.path.exists(absolute(where, policy)):
         made.append(finding("policy-unreadable", f"defaults.policy: there is no policy '{absolute(where, policy)}'"))
+    logs = document.get("svalinn", {}).get("logs")
+    if logs is not None and not os.path.exists(absolute(where, logs)):
+        made.append(finding("file-unreadable", f"svalinn.logs: there is no '{absolute(where, logs)}'"))
     library = document.get("crypto", {}).get("liboqs")
     if library is not None:
         try:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from cerrotorre import config, keystore, places, report, suites
+from cerrotorre import config, gateway, keystore, places, report, suites
 from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.keyreport import short
 from cerrotorre.settings import SETTINGS
@@ -39,6 +39,8 @@ def _environment(key: str, env: Mapping[str, str]) -> tuple[str | None, Any]:
         return "CT_COLOR", env["CT_COLOR"]
     if key == "output.color" and env.get("NO_COLOR"):
         return "NO_COLOR", "never"
+    if key == "svalinn.url" and (variable := next((name for name in gateway.VARIABLES if env.get(name)), None)):
+        return variable, env[variable]
     return None, None
 
 

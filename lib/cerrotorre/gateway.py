@@ -15,7 +15,8 @@ MAX_REQUEST, MAX_ANSWER = 64 << 20, 64 << 10
 # Seconds: it answers once it has pulled the image and started it.
 PATIENCE = 180
 MAX_WORDS = 500
-_LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LOOPBACK = re.compile(rf"localhost|127(?:\.{_OCTET}){{3}}|\[::1\]")
 _JOB = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 # {"job": str, "job_status": str | None, "policy_hash": str | None}
@@ -57,7 +58,7 @@ def run(base: str, body: bytes, env: Mapping[str, str]) -> Job:
         if fail.finding["finding"] != "network":
             raise
         # Who never answered may never have been reached; who broke off may have begun.
-        raise Fail("gateway-refused", f"{fail}; unless there was no connection, something may run", Gateway=base) from None
+        raise Fail("gateway-refused", f"{fail}; if it had the request by then, something may run", Gateway=base) from None
     return _read(base, answer)
 
 
@@ -73,11 +74,13 @@ def _read(base: str, answer: transport.Answer) -> Job:
     error = said.get("error")
     error = error if isinstance(error, dict) else {"message": error}
     name, message = _words(error.get("id")), _words(error.get("message"))
-    about = {"Gateway": base, "Status": status, "Id": name, "Message": message, "Details": _details(error.get("details"))}
+    about = {"Gateway": base, "Status": status, "Id": name, "Details": _details(error.get("details"))}
     if status == 403 and name == "ERR_POLICY_DENIED":
         raise Fail("gateway-denied", message or "", **about)
     if name == "ERR_RUNTIME_NOT_FOUND":
-        raise Fail("tool-missing", "the gateway has no runtime to run it with", **about).proposing(f"curl {base}/healthz")
+        raise Fail("tool-missing", "the gateway has no runtime to run it with", **about, Message=message).proposing(
+            f"curl {base}/healthz"
+        )
     raise Fail("gateway-refused", message or f"it answered {status}", **about)
 
 

@@ -1,6 +1,6 @@
 """What of a bundle is passed on to Svalinn: the statements that count, and entries of logs about them (spec/svalinn-integration.adoc)."""
 
-from cerrotorre import b64, counted, foreign, gaterequest, jsonic, loginclusion, predicate, recorded
+from cerrotorre import b64, counted, foreign, gaterequest, loginclusion, predicate, recorded
 from cerrotorre.case import source_of
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail
@@ -32,12 +32,14 @@ def look(
                 own[sha256(line)] = payload
         elif kind == "evidence" and foreign.BUNDLE.fullmatch(value["evidence"]) and isinstance(value.get("document"), str):
             evidence.append((value["envelope"], value["document"]))
-    entries: dict[bytes, dict[str, Any]] = {}
+    # One entry may be proved to be in several states of its log, and is one.
+    entries: dict[tuple[str, int], dict[str, Any]] = {}
     reasons = []
     for about, document in evidence:
         if about in own:
             more, why = loginclusion.entries(_document(document), own[about], logs)
-            entries |= {jsonic.canonical(one): one for one in more}
+            for one in more:
+                entries.setdefault((one["logId"], one["logIndex"]), one)
             reasons += why
     made = list(entries.values())
     _need_entries(made, logs, reasons, bool(own))
@@ -61,16 +63,17 @@ def _need_entries(made: list[dict[str, Any]], logs: dict[str, loginclusion.Log],
     operators, quorum = len({one["logId"] for one in made}), gaterequest.quorum(logs)
     if len(made) >= gaterequest.LEAST_ENTRIES and operators >= quorum:
         return
-    why = reasons[:5]
+    why, tries = list(dict.fromkeys(reasons))[:5], ["ct explain FILE"]
     if not any_passed:
         why.append("the bundle has no SLSA provenance or SPDX document that counts and is passed on as it is")
     elif not logs:
         why.append("[svalinn] logs in config.toml names no log")
+        tries.append("ct config set svalinn.logs logs.json")
     elif not reasons:
-        why.append("no evidence of one is in the bundle")
-    raise Fail(
-        "log-entries-missing",
-        f"{len(made)} of {operators} log{'' if operators == 1 else 's'}: {'; '.join(why)}",
-        Expected=f"{gaterequest.LEAST_ENTRIES} entries, of {quorum} log{'' if quorum == 1 else 's'}",
-        Actual=f"{len(made)} entries, of {operators}",
-    ).proposing("ct explain FILE", "ct run --runtime=podman FILE")
+        why.append(f"the bundle has no {'more ' if made else ''}evidence of entries")
+    expected, actual = _amount(gaterequest.LEAST_ENTRIES, quorum), _amount(len(made), operators)
+    raise Fail("log-entries-missing", "; ".join(why), Expected=expected, Actual=actual).proposing(*tries)
+
+
+def _amount(entries: int, logs: int) -> str:
+    return f"{entries} {'entry' if entries == 1 else 'entries'}, of {logs} log{'' if logs == 1 else 's'}"

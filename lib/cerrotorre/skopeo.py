@@ -33,6 +33,8 @@ def run(
     environment = {name: value for name, value in os.environ.items() if name not in _LOOSENING}
     # It copies archives there, which would fill /var/tmp, and would stay there if it were killed.
     environment["TMPDIR"] = directory
+    # Before it begins: it may have written much by the first look.
+    first = owned.written(directory) if most else 0
     try:
         with subprocess.Popen(
             ["skopeo", *arguments],
@@ -44,7 +46,7 @@ def run(
             preexec_fn=interrupt.ending_with(os.getpid()),
         ) as child:
             try:
-                out, words = child.communicate() if most is None else _watch(child, directory, *most)
+                out, words = child.communicate() if most is None else _watch(child, directory, first, *most)
             except BaseException:
                 # It must be gone before its directory is.
                 interrupt.end(child, GRACE)
@@ -62,8 +64,7 @@ def run(
     return out
 
 
-def _watch(child: "subprocess.Popen[bytes]", directory: str, most: int, excess: Fail) -> tuple[bytes, bytes]:
-    first = owned.written(directory)
+def _watch(child: "subprocess.Popen[bytes]", directory: str, first: int, most: int, excess: Fail) -> tuple[bytes, bytes]:
     while True:
         try:
             return child.communicate(timeout=LOOK)

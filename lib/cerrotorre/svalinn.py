@@ -14,13 +14,11 @@ from cerrotorre import (
     owned,
     passedon,
     policyread,
-    predicate,
     recorded,
     records,
     reference,
     report,
     signing,
-    sinks,
 )
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, Finding
@@ -29,61 +27,62 @@ from cerrotorre.records import Record
 from cerrotorre.text import shown
 from cerrotorre.typed import Any
 
-NEEDED = ("structure", "signatures", "trust", "policy", "attestations")
-_TITLES = {
-    **{gaterequest.EXPECTED[kind]: title for kind, title in predicate.TITLES.items()},
+# config.read's.
+Settings = Mapping[str, Mapping[str, Any]]
+_CALLED = {
+    gaterequest.EXPECTED["provenance"]: "provenance",
+    gaterequest.EXPECTED["sbom"]: "SBOM",
     gaterequest.SUMMARY: "verification summary",
 }
+
+
+def check(options: Mapping[str, Any], settings: Settings) -> str:
+    """The gateway's URL, once the command line and the settings are such that it could be asked. Raises Fail usage."""
+    if "no-verify" in options:
+        raise Fail("usage", "--runtime=svalinn signs that the bundle was verified, so it does not go with --no-verify")
+    words = options["runtime_args"]
+    if named := next((word for word in words if word == "--name" or word.startswith("--name=")), None):
+        raise Fail("usage", f"{named}: Svalinn names the container by its job")
+    if "repository" not in settings["svalinn"]:
+        raise Fail(
+            "usage", "Svalinn pulls the image itself: [svalinn] repository in config.toml says where it was pushed"
+        ).proposing("ct push FILE HOST/PATH", "ct config set svalinn.repository HOST/PATH")
+    return gateway.url(os.environ, settings["svalinn"].get("url"))
 
 
 def run(
     record: Record,
     options: Mapping[str, Any],
+    settings: Settings,
     now: str,
     write: Callable[[str], object],
+    note: Callable[[Finding], object],
     palette: Palette,
-    *,
-    keep: Callable[[Record], object] | None = None,
-    note: Callable[[Finding], object] | None = None,
-    progress: sinks.Progress = None,
 ) -> int:
-    """Have the gateway run the image of a judged record: 0 once it took the job, else the status of what was found in the blobs.
+    """Have the gateway run the image of a record that passed every check, its content included: 0 once it took the job.
 
     `options` are ct-run's: "runtime_args" and "command", lists of words, and where they were given "k", "passphrase-file",
-    "passphrase-fd", "no-verify", "json", "q". `now` is the time that is written. `write` prints on standard output; `keep` keeps the
-    decision, before anything is sent; `note` is told what is worth knowing of the key. Raises Fail usage, gateway-refused,
-    gateway-denied, tool-missing, log-entries-missing, signer-denied, and what opening a key raises.
+    "passphrase-fd", "no-verify", "json", "q"; `settings` are config.read's; `now` is the time that is written. `write` prints on
+    standard output, `note` is told what is worth knowing of the key. Raises Fail usage, log-entries-missing, signer-denied,
+    gateway-refused, gateway-denied, tool-missing, and what opening a key raises.
     """
     from cerrotorre import locked
 
-    if "no-verify" in options:
-        raise Fail("usage", "--runtime=svalinn signs that the bundle was verified, so it does not go with --no-verify")
-    records.need(record, *NEEDED)
-    words = list(options.get("runtime_args", ()))
-    if named := next((word for word in words if word == "--name" or word.startswith("--name=")), None):
-        raise Fail("usage", f"{named}: Svalinn names the container by its job")
-    said = config.read()["svalinn"]
-    base = gateway.url(os.environ, said.get("url"))
+    base = check(options, settings)
+    records.need(record, *records.PASSES)
     manifest, _, _ = recorded.derive(record)
-    repository = _repository(said.get("repository"), manifest)
-    logs = _logs(said.get("logs"))
+    repository = _repository(settings["svalinn"]["repository"], manifest)
+    logs = _logs(settings["svalinn"].get("logs"))
     policies = _policies(record)
     statements, entries = passedon.look(record, manifest, policies, logs)
     try:
         key, notes = _key(options, now, policies)
-        for one in notes if note else ():
-            note(one)  # type: ignore[misc]
-        for made in sinks.hash_file(record, progress):
-            records.add(record, made)
-        if not records.status_of(record):
-            record["passed"]["content"] = True
-        if keep:
-            keep(record)
-        if status := records.status_of(record):
-            return status
+        for one in notes:
+            note(one)
         types, envelopes = _signed(record, manifest, repository, statements, key)
     finally:
         locked.wipe_all()
+    words, command = list(options["runtime_args"]), list(options["command"])
     name = gaterequest.key_id(key["publics"][0])
     request = {
         "imageDigest": manifest["image_digest"],
@@ -93,7 +92,7 @@ def run(
         "trustStore": gaterequest.trust_store(key, logs, now),
         "policy": gaterequest.policy(types, name, logs),
         **({"vordrArgs": words} if words else {}),
-        **({"runCommand": list(options["command"]), "useCommandSeparator": True} if options.get("command") else {}),
+        **({"runCommand": command, "useCommandSeparator": True} if command else {}),
     }
     job = gateway.run(base, jsonic.canonical(request), os.environ)
     if "json" in options:
@@ -104,7 +103,7 @@ def run(
             ("Job", job["job"] + (f"  ({job['job_status']})" if job["job_status"] else "")),
             ("Image", request["imageName"]),
             ("Gateway", base),
-            ("Statements", f"{', '.join(_TITLES[one] for one in dict.fromkeys(types))}, signed by {key['key_id']}"),
+            ("Statements", f"{', '.join(_CALLED[one] for one in dict.fromkeys(types))}, signed by {key['key_id']}"),
         ]
         head = f"{palette.mark('ok')} Svalinn runs {shown(manifest['name'])} {shown(manifest['version'])}\n"
         write(head + report.fields(pairs) + report.notes(record, palette))
@@ -120,11 +119,7 @@ def _as_json(record: Record, manifest: dict[str, Any], result: dict[str, Any]) -
 # -- what is needed of this host ---------------------------------------------------------------------------------------------
 
 
-def _repository(setting: str | None, manifest: dict[str, Any]) -> str:
-    if setting is None:
-        raise Fail(
-            "usage", "Svalinn pulls the image itself: [svalinn] repository in config.toml says where it was pushed"
-        ).proposing("ct push FILE HOST/PATH", "ct config set svalinn.repository HOST/PATH")
+def _repository(setting: str, manifest: dict[str, Any]) -> str:
     named = setting + manifest["name"] if setting.endswith("/") else setting
     parsed = reference.parse(f"{named}@{manifest['image_digest']}")
     return f"{parsed['host']}/{parsed['path']}"

@@ -6,7 +6,8 @@ whether it was met. Files are random bytes in $TMPDIR (/var/tmp); what is writte
 is timed. Peers that are not installed are named as such: openssl, sha256sum (coreutils), skopeo, minisign, cp; and docker-registry,
 which some rows need.
 
-ROW is the beginning of a row's name (default: all). --quick takes tiny files and one round, to see that everything runs.
+ROW is the beginning of a row's name (default: all). --quick takes tiny files and one round, to see that everything runs, and syncs
+nothing: no time of it counts, and others may be writing.
 Memory: the largest resident set of any one process, from wait4; and what all of them hold at once, the peak of the sum of their
 proportional set sizes, sampled every 10 ms in a run of its own.
 """
@@ -83,6 +84,8 @@ class Command:
     `needs`: the program that it is about, if that is not the first word. `before` is called before each run. `most_size`: the
     multiple of the bytes in its one file that those in ct's may be."""
 
+    synced = True
+
     def __init__(
         self,
         label: str,
@@ -111,7 +114,8 @@ class Command:
         self.clear()
         if self.before:
             self.before()
-        os.sync()
+        if self.synced:
+            os.sync()
         begun = time.perf_counter()
         child = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
@@ -197,6 +201,7 @@ class Bench:
         self.remarks: list[str] = []
         os.environ["HOME"] = str(work)
         self.whole = MIB if quick else 1 << 30
+        Command.synced = not quick
         self.count, self.entries, self.rounds = (3, 20, 1) if quick else (1000, 10_000, 5)
         subprocess.run([self.ct, "keygen", "--no-password", "--id", "bench"], check=True, stdout=subprocess.DEVNULL)
         # name: title, its commands, the most seconds, the most MiB. The short ones come first: gigabytes that the kernel still
