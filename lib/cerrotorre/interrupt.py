@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import time
 from _thread import get_ident, start_new_thread
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ from cerrotorre.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from subprocess import Popen
+
+# Seconds between two signals to a tool whose `ct` has ended.
+AGAIN = 0.5
 
 
 def arm() -> None:
@@ -48,7 +52,10 @@ def _end_with(process: int) -> None:
         # What another thread catches does not wake the main one out of a read.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         ended.poll()
-        signal.pthread_kill(main, signal.SIGTERM)
+        # What comes between Python's last look at signals and a call that waits is not noticed before that call ends: once more then.
+        while True:
+            signal.pthread_kill(main, signal.SIGTERM)
+            time.sleep(AGAIN)
 
     start_new_thread(wait, ())
 
