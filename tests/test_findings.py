@@ -552,6 +552,39 @@ fixture(
 fixture("config-malformed", lambda w: w.run("ct-sign", env=w.home(**{"config.toml": b"[defaults]\nkeey = 1\n"})))
 
 
+# -- archives of bundles -----------------------------------------------------------------------------------------------------
+
+
+def _archive(world, *options):
+    """An archive of the bundle, as `ct export` makes it."""
+    verifier = world.write("verifier", "#!/bin/sh\n")
+    words = f"ct-open a.ctp | ct-check | ct-policy | ct-export --verifier {verifier} -o x.tar {' '.join(options)}"
+    assert world.run("sh", "-c", words).returncode == 0
+
+
+def _import(world, name="x.tar"):
+    return world.run("ct", "import", "--json", "--output-dir", world.new(f"out-{name}"), name)
+
+
+def _part_damaged(world):
+    _archive(world)
+    data = bytearray((world.directory / "x.tar").read_bytes())
+    # The first byte of the last blob.
+    data[-1024 - 512] ^= 1
+    return _import(world, os.path.basename(world.write("damaged.tar", bytes(data))))
+
+
+def _part_missing(world):
+    _archive(world, "--split", "15K")
+    (world.directory / "x.tar.002").unlink()
+    return _import(world, "x.tar.001")
+
+
+fixture("export-malformed", lambda w: w.run("ct-receive", w.write("none.tar", bytes(10240))))
+fixture("part-damaged", _part_damaged)
+fixture("part-missing", _part_missing)
+
+
 @pytest.mark.parametrize("slug", FIXTURES)
 def test_finding(slug, world):
     made = FIXTURES[slug](world)

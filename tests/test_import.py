@@ -662,7 +662,7 @@ def test_interrupted_it_resumes(origin, site):
         if sum(seen) > BIG + BIG // 2 + BIG // 4:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt) as stopped, importing.Import(read, str(site.out), importing.WHOLE) as work:
+    with pytest.raises(KeyboardInterrupt) as stopped, importing.Import(read, str(site.out), ("structure",)) as work:
         work.gather(receiving.records_of(read, None, lambda record, do: do(record)))
         work.read(interrupt)
     assert stopped.value.args == (str(site.out / ".b.ctp.part"),)
@@ -676,6 +676,37 @@ def test_interrupted_it_resumes(origin, site):
     told, _ = site.take(archive)
     assert told["b.ctp"]["action"] == "imported" and not site.hidden()
     site.same(origin, "a.ctp", "b.ctp", "small.ctp")
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_interrupted_while_it_gets_its_name(origin, site, monkeypatch, call):
+    """Before, it stays; after, it has its name and nothing else happens to it."""
+    from cerrotorre import exportread, importing, receiving
+
+    archive = site.write(Made(bundles(origin, "a")).bytes())
+    read = exportread.Archive(str(site.directory / archive))
+    site.out.mkdir()
+    synced, real = [], os.fsync
+
+    def fsync(fd):
+        # Once with the journal, once without it, once the directory.
+        synced.append(fd)
+        if len(synced) == call:
+            raise KeyboardInterrupt
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(KeyboardInterrupt), importing.Import(read, str(site.out), ("structure",)) as work:
+        work.gather(receiving.records_of(read, None, lambda record, do: do(record)))
+        work.read()
+    monkeypatch.undo()
+    if call == 3:
+        site.same(origin, "a.ctp")
+        assert not site.hidden()
+    else:
+        assert (site.names(), site.hidden()) == ([], [".a.ctp.part"])
+    site.take(archive)
+    site.same(origin, "a.ctp")
 
 
 def test_records_of_another_archive(origin, site):

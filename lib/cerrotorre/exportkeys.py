@@ -9,10 +9,20 @@ def take(files: dict[str, bytes]) -> tuple[list[dict[str, Any]], list[Finding]]:
     """({"key_id", "fingerprint", "suite_id", "became", "path"} of each key in `files`, what is wrong with others).
 
     `became`: "known", now; "there", this very key before; "clash", another key of that id is there, or the key under another id, and
-    was left alone. Raises Fail store-unsafe, file-unreadable, file-unwritable.
+    was left alone.
     """
     taken: list[dict[str, Any]] = []
     wrong: list[Finding] = []
+    try:
+        _take(files, taken, wrong)
+    except Fail as fail:
+        # The store cannot be used; bundles were imported all the same, and that is told too.
+        wrong.append(fail.finding)
+    return taken, wrong
+
+
+def _take(files: dict[str, bytes], taken: list[dict[str, Any]], wrong: list[Finding]) -> None:
+    store = keystore.read_all()[0] if any(name.startswith("keys/") for name in files) else []
     for name, data in files.items():
         if not name.startswith("keys/"):
             continue
@@ -24,9 +34,7 @@ def take(files: dict[str, bytes]) -> tuple[list[dict[str, Any]], list[Finding]]:
             wrong.append(finding(fail.finding["finding"], f"{name}: {fail}"))
             continue
         said = {part: key[part] for part in ("key_id", "fingerprint", "suite_id")}
-        held = [
-            one for one in keystore.read_all()[0] if one["fingerprint"] == key["fingerprint"] and one["key_id"] == key["key_id"]
-        ]
+        held = [one for one in store if (one["key_id"], one["fingerprint"]) == (key["key_id"], key["fingerprint"])]
         if held:
             taken.append(said | {"became": "there", "path": held[0]["path"]})
             continue
@@ -36,7 +44,6 @@ def take(files: dict[str, bytes]) -> tuple[list[dict[str, Any]], list[Finding]]:
             if fail.finding["finding"] != "key-exists":
                 raise
             taken.append(said | {"became": "clash", "path": None})
-    return taken, wrong
 
 
 def policies(files: dict[str, bytes]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Reading an archive once, from its beginning to its end: each blob to every bundle that wants it (spec/export.adoc, "Importing")."""
 
 import functools
-import os
 import resource
 from collections.abc import Callable, Iterable
 
@@ -15,8 +14,6 @@ from cerrotorre.typed import Any
 
 # Descriptors that are open besides the bundles', and how many things of a kind are named in one finding.
 _OTHERS, _NAMED = 64, 3
-WHOLE = ("structure",)
-VERIFIED = (*WHOLE, "signatures", "trust", "policy", "attestations")
 _TRUST = ("manifest", "summary", "attestations")
 
 
@@ -39,9 +36,10 @@ class Import:
         self.files: dict[str, bytes] = {}
         self._bundles = {entry["name"]: entry for entry in archive.index["bundles"]}
         self._coming: dict[str, Incoming] = {}
-        # Of each blob the bundles that want it; of one that is cut the hash so far.
+        self._files = 0
+        # Of each blob the bundles that want it; of one that is cut the hash, and of how much.
         self._wanted: dict[str, list[Incoming]] = {}
-        self._hashers: dict[str, Any] = {}
+        self._hashers: dict[str, tuple[Any, int]] = {}
         # By part, what is wrong in it: (member, how). By bundle, what it lacks: {(finding, part): [(blob, how)]}.
         self._odd: dict[int, list[tuple[str, str]]] = {}
         self._lacks: dict[str, dict[tuple[str, int], list[tuple[str, str]]]] = {}
@@ -50,13 +48,10 @@ class Import:
         return self
 
     def __exit__(self, _: object, stop: object, trace: object) -> None:
-        kept = []
-        for incoming in self._coming.values():
-            if isinstance(stop, KeyboardInterrupt):
-                kept.append(incoming.stay())
-            incoming.close()
         if isinstance(stop, KeyboardInterrupt):
-            stop.args = tuple(path for path in kept if path)
+            stop.args = tuple(path for incoming in self._coming.values() if (path := incoming.stay()))
+        for incoming in self._coming.values():
+            incoming.close()
 
     @property
     def total(self) -> int:
@@ -65,16 +60,17 @@ class Import:
 
     def gather(self, arriving: Iterable[Record]) -> None:
         """`add` what arrives. Raises Fail for what failed on the way and belongs to no bundle."""
-        failed = Fail("internal")
-        whole = True
+        failed: Finding | None = None
         for record in arriving:
             if record["record"] == records.BUNDLE:
                 records.disown(record, "content")
                 self.add(record)
-            elif whole:
-                whole, failed.finding = False, record["finding"]
-        if not whole:
-            raise failed
+            else:
+                failed = failed or record["finding"]
+        if failed:
+            fail = Fail("internal")
+            fail.finding = failed
+            raise fail
 
     def add(self, record: Record) -> None:
         """Make ready for a bundle. What is wrong with it becomes a finding of its record; one that is there already is hashed now."""
@@ -89,6 +85,7 @@ class Import:
                 self._allow()
                 self._coming[name] = Incoming(record, self._directory, whole=self._keep is not None)
                 record = self._coming[name].record
+                self._files += not self._coming[name].there
             except Fail as fail:
                 records.add(record, fail.finding)
         self.done.append(record)
@@ -114,12 +111,16 @@ class Import:
                 raise Fail("record-inconsistent", f"a blob lies elsewhere than in '{self.archive.path}'", Blob=blob["digest"])
 
     def _allow(self) -> None:
-        """Let a file be open for each bundle: which blob is for whom is known, but not when it comes."""
+        """Let a file be open for each bundle: which blob is for whom is known, but not when it comes. Raises Fail file-unwritable."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = len(self._coming) + _OTHERS
-        if resource.RLIM_INFINITY != soft < needed and (hard == resource.RLIM_INFINITY or soft < hard):
-            most = 2 * needed if hard == resource.RLIM_INFINITY else min(2 * needed, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        needed = self._files + _OTHERS
+        if soft == resource.RLIM_INFINITY or needed <= soft:
+            return
+        most = 2 * needed if hard == resource.RLIM_INFINITY else min(2 * needed, hard)
+        if most < needed:
+            fail = Fail("file-unwritable", f"only {hard} files may be open at once, and each bundle needs one", Limit=hard)
+            raise fail.proposing("the same command again, for those that are left", "ulimit -Hn")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
     def _decide(self, record: Record) -> None:
         if self._keep:
@@ -129,10 +130,9 @@ class Import:
         """Read the parts that are there. What is wrong with a bundle is a finding of its record, and it gets no name."""
         for incoming in list(self._coming.values()):
             self._complete(incoming)
-        for number in range(1, self.archive.index["parts"] + 1):
-            if number not in self.archive.files:
-                self._absent(number)
-            elif self._part(number, progress, files_only=files_only) and files_only:
+        self._absent()
+        for number in self.archive.files:
+            if self._part(number, progress, files_only=files_only) and files_only:
                 break
         for name, incoming in self._coming.items():
             kept = incoming.stay()
@@ -193,9 +193,10 @@ class Import:
         digest, offset, last = piece.what["digest"], piece.what["offset"], piece.what["last"]
         end = offset + piece.size
         if not offset:
-            self._hashers[digest] = hasher()
+            self._hashers[digest] = (hasher(), 0)
         # Where an earlier piece is lost, those that have it from an earlier call go on.
-        made = self._hashers.get(digest)
+        made, reached = self._hashers.get(digest, (None, 0))
+        made = made if reached == offset else None
         waiting = self._takers(digest)
         takers = [one for one in waiting if made is not None or (one.has(digest, offset) and not one.has(digest, end))]
         if not takers:
@@ -213,7 +214,10 @@ class Import:
         if piece.wrong:
             self._lose("part-damaged", number, digest, piece.wrong, offset, takers)
         elif last:
-            self._end(number, digest, end, self._hashers.pop(digest, None))
+            self._hashers.pop(digest, None)
+            self._end(number, digest, end, made)
+        elif made is not None:
+            self._hashers[digest] = (made, end)
         return bool(piece.wrong)
 
     def _takers(self, digest: str) -> list[Incoming]:
@@ -223,11 +227,14 @@ class Import:
         """All pieces of a blob are over: who has it, has it. `made` is its hash, if all of it came now."""
         actual = None if made is None else "sha256:" + made.hexdigest()
         for incoming in self._takers(digest):
-            if actual == digest if actual else incoming.has(digest, size) and incoming.checked(digest):
+            if actual is None and not incoming.has(digest, size):
+                continue
+            checked = functools.partial(Incoming.checked, digest=digest)
+            if actual == digest if actual else self._guarded(incoming, checked):
                 self._wanted[digest].remove(incoming)
                 self._guarded(incoming, functools.partial(Incoming.have, digest=digest, size=size))
                 self._complete(incoming)
-            elif actual or incoming.has(digest, size):
+            elif incoming.part is not None:
                 how = f"it has the digest {actual or 'of something else'}" + self._cut(digest)
                 self._lose("part-damaged", number, digest, how, 0, [incoming])
         if not self._takers(digest):
@@ -238,16 +245,18 @@ class Import:
         pieces = next(blob["pieces"] for blob in self.archive.index["blobs"] if blob["digest"] == digest)
         return f"; it lies in parts {pieces[0]['part']} to {pieces[-1]['part']}" if len(pieces) > 1 else ""
 
-    def _absent(self, number: int) -> None:
-        file = self.archive.file(number)
+    def _absent(self) -> None:
+        """Note what lies in parts that are not there, but for what an earlier call left."""
+        if len(self.archive.files) == self.archive.index["parts"]:
+            return
         for blob in self.archive.index["blobs"]:
             position = 0
-            for piece in blob["pieces"]:
+            for piece in blob["pieces"] if blob["digest"] in self._wanted else ():
                 position += piece["size"]
-                if piece["part"] == number and blob["digest"] in self._wanted:
+                if (number := piece["part"]) not in self.archive.files:
                     waiting = self._takers(blob["digest"])
                     lacking = [one for one in waiting if not position or not one.has(blob["digest"], position)]
-                    self._lose("part-missing", number, blob["digest"], f"there is no '{file}'", None, lacking)
+                    self._lose("part-missing", number, blob["digest"], f"no '{self.archive.file(number)}'", None, lacking)
 
     def _lose(self, slug: str, number: int, digest: str, how: str, back: int | None, losers: list[Incoming]) -> None:
         """Note that this blob is not to be had for these bundles. What else they want is still for a later call."""
@@ -257,28 +266,27 @@ class Import:
                 incoming.back(digest, back)
             self._lacks.setdefault(incoming.record["bundle"], {}).setdefault((slug, number), []).append((digest, how))
 
-    def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> None:
-        """What a bundle trips on ends it, and no other."""
+    def _guarded(self, incoming: Incoming, work: Callable[[Incoming], object]) -> object:
+        """What `work` returns. What a bundle trips on ends it, and no other: then that is None."""
         try:
-            work(incoming)
+            return work(incoming)
         except Fail as fail:
             records.add(incoming.record, fail.finding)
             incoming.close()
             self._coming.pop(incoming.record["bundle"], None)
             self._decide(incoming.record)
+            return None
 
     def _complete(self, incoming: Incoming) -> None:
         """Give a bundle its name if all of it is there, and nothing is wrong with it; the decision is kept before that."""
         record = incoming.record
         if incoming.missing or record["bundle"] not in self._coming:
             return
-        del self._coming[record["bundle"]]
         try:
             wrong = [] if incoming.there else incoming.wrong()
             for made in wrong:
                 records.add(record, made)
-            if not wrong:
-                record["passed"]["content"] = True
+            record["passed"]["content"] = not wrong
             self._decide(record)
             if not records.status_of(record):
                 if not incoming.there:
@@ -286,15 +294,6 @@ class Import:
                 self.became[record["bundle"]] = "there" if incoming.there else "imported"
         except Fail as fail:
             records.add(record, fail.finding)
-        finally:
-            incoming.close()
-
-
-def make(directory: str) -> None:
-    """The directory for bundles, if it is not there, as the umask says. Raises Fail file-unwritable."""
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError as error:
-        raise Fail(
-            "file-unwritable", f"cannot make the directory '{directory}': {error.strerror}", Directory=directory
-        ) from None
+        # Not so if it is interrupted: then what is there stays.
+        del self._coming[record["bundle"]]
+        incoming.close()

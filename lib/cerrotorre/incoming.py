@@ -99,10 +99,16 @@ class Incoming:
 
     def _digest(self, place: int, size: int) -> str:
         made = hasher()
-        assert self.part is not None  # noqa: S101 - for the type checker
         for offset in range(0, size, CHUNK):
-            made.update(os.pread(self.part.fd, min(CHUNK, size - offset), place + offset))
+            made.update(self._read(place + offset, min(CHUNK, size - offset)))
         return "sha256:" + made.hexdigest()
+
+    def _read(self, place: int, size: int) -> bytes:
+        """What was written there. Raises Fail file-unwritable."""
+        try:
+            return os.pread(self.part.fd, size, place)  # type: ignore[union-attr]
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def has(self, digest: str, position: int) -> bool:
         """Whether so much of a blob was written, now or by an earlier call. Whether that is what it should be is known once all is there."""
@@ -141,14 +147,14 @@ class Incoming:
         """What the image's own documents, now that all is there, contradict in the manifest."""
         part = self.part
         assert part is not None  # noqa: S101 - for the type checker
-        canonical = os.pread(part.fd, self._canonical, tarball.BLOCK)
+        canonical = self._read(tarball.BLOCK, self._canonical)
         if sha256(canonical) != self.record["manifest_digest"]:
             raise Fail("file-changed", f"'{part.shown}' changed while it was written", File=part.shown)
         wanted = sinks.documents(self._entries)
         kept = {}
         for digest in wanted:
             number, place = self._places[digest]
-            data = os.pread(part.fd, self._entries[number]["size"], place)
+            data = self._read(place, self._entries[number]["size"])
             kept[sha256(data)] = data
         return sinks.image_findings(canonread.read(canonical), kept)
 
@@ -158,8 +164,6 @@ class Incoming:
             self.part.finish(replace=False)  # type: ignore[union-attr]
         except FileExistsError:
             raise Fail("destination-exists", f"'{self.path}' appeared meanwhile", Destination=self.path) from None
-        finally:
-            self.close()
 
     def stay(self) -> str:
         """Leave what there is to the next call, if that is worth it, and close it. Returns its path, or ""."""
@@ -188,3 +192,13 @@ def _without(record: Record) -> dict[str, Any]:
     """What is told of a record: thousands of them may wait for an archive."""
     made = {name: record[name] for name in _KEPT if name in record}
     return made | {"manifest": {name: record["manifest"][name] for name in _SHOWN}}
+
+
+def make(directory: str) -> None:
+    """The directory for bundles, if it is not there, as the umask says. Raises Fail file-unwritable."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise Fail(
+            "file-unwritable", f"cannot make the directory '{directory}': {error.strerror}", Directory=directory
+        ) from None

@@ -52,7 +52,9 @@ class Partial(NewFile):
         if self._named is None:
             return False
         try:
-            return os.path.samestat(os.fstat(self.fd), os.stat(self._part, follow_symlinks=False))
+            held = os.fstat(self.fd)
+            # Where nothing is replaced it has both names for a moment.
+            return held.st_nlink == 1 and os.path.samestat(held, os.stat(self._part, follow_symlinks=False))
         except OSError:
             return False
 
