@@ -156,6 +156,14 @@ def _without_skopeo(world):
     return world.run(str(BIN / "ct"), "pack", "docker-daemon:app:1", "-o", "x.ctp", env={"PATH": str(where)})
 
 
+def _another_image(world):
+    """Run with a runtime that says it loaded something else."""
+    said = world.write("programs/docker", f"#!/bin/sh\ncat >/dev/null\necho 'Loaded image ID: sha256:{'0' * 64}'\n")
+    os.chmod(said, 0o755)
+    path = f"{os.path.dirname(said)}:{world.env['PATH']}"
+    return world.run("ct", "run", "--no-verify", "--runtime=docker", "a.ctp", env={"PATH": path})
+
+
 def _refused(world):
     with registries.Fake() as server:
         server.answers["/v2/a/.*"] = lambda handler: handler.reply(500)
@@ -237,6 +245,7 @@ fixture("list-malformed", lambda w: w.run("ct-gather", "-", data=b"services: {we
 fixture("bundle-ambiguous", lambda w: _fetched(w, registries.KINDS, registries.KINDS))
 fixture("bundle-manifest", lambda w: _fetched(w, registries.KINDS[::-1]))
 fixture("attachments-unknown", lambda w: _attached(w, 403), "Not packed: a registry does not say what is attached")
+fixture("image-not-loaded", _another_image, "Not started: the runtime does not have the image as it was verified")
 fixture("tool-missing", _without_skopeo, "Not packed: a program that is needed is not installed")
 fixture("usage", lambda w: w.run("ct-check", "--nonsense"))
 fixture("decision-unkept", lambda w: w.run("ct", "verify", "--json", "--record", "nowhere/log", "a.ctp"))

@@ -26,17 +26,17 @@ LAYERS = (
     # one page of the specification each, pure
     {
         "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "imagelist", "keyfile", "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms",
-        "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "settings", "signatures",
+        "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "runtimewords", "settings", "signatures",
         "signers", "statement", "suites",
         "exportindex", "exportsigned",
     },
     # touch disk, processes, networks, terminals
     {
         "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "contentstore", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "images", "interrupt", "keeping",
+        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "imagearchive", "images", "interrupt", "keeping",
         "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
         "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
-        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
+        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "runtimes", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
         "transport", "trustmembers", "urls", "vouch",
         "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
         "exportkeys", "exportread", "importing", "incoming", "receiving",

@@ -34,7 +34,9 @@ def find(name: str) -> str:
         # The recipe is told the path as a line.
         if os.path.isabs(entry) and "\n" not in entry and os.path.isfile(found) and os.access(found, os.X_OK):
             return found
-    raise Fail("tool-missing", f"{name} is not installed, or not in an absolute entry of PATH", Program=name, Needed_for="ct run")
+    raise Fail(
+        "tool-missing", f"{name} is not installed, or not in an absolute entry of PATH", Program=name, Needed_for="ct run"
+    )
 
 
 def environment() -> dict[str, str]:
@@ -91,7 +93,13 @@ class Loader:
         status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         said = self._said()
         if status or broken:
-            how = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}" if status else "read no further"
+            how = (
+                f"ended with status {status}"
+                if status > 0
+                else f"was ended by signal {-status}"
+                if status
+                else "read no further"
+            )
             raise Fail("image-not-loaded", f"{self.name} load {how}", Runtime=self.name, Said=_last(said))
         names = [one.decode("utf-8", "replace") for one in _LOADED.findall(said)]
         actual = self._digest(name) if name else ", ".join(names)
@@ -104,6 +112,7 @@ class Loader:
 
     def _digest(self, name: str) -> str:
         """What a name that was given stands for: containerd's images are the digests of their manifests."""
+        os.lseek(self._words, 0, os.SEEK_SET)
         os.ftruncate(self._words, 0)
         words = ["image", "inspect", "--mode=native", "--format={{.Image.Target.Digest}}", name]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -7,8 +7,7 @@ from cerrotorre.errors import Fail
 
 # Options of podman run, docker run and nerdctl run that take their value from the next word, in all of them that know the option.
 # One that is not here takes none, or is spelled --option=value.
-_VALUED = frozenset(
-    """
+_SPELLED = """
     add-host annotation attach blkio-weight cap-add cap-drop cgroup-conf cgroup-parent cgroupns cgroups cidfile conmon-pidfile
     cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach-keys device device-cgroup-rule
     device-read-bps device-read-iops device-write-bps device-write-iops dns dns-option dns-search entrypoint env env-file expose
@@ -17,8 +16,8 @@ _VALUED = frozenset(
     mount name network network-alias oom-score-adj personality pid pidfile pids-limit pod publish requires restart runtime secret
     security-opt shm-size stop-signal stop-timeout subgidname subuidname sysctl systemd timeout tmpfs tz uidmap ulimit umask user
     userns uts volume volumes-from workdir
-    """.split()
-)
+"""
+_VALUED = frozenset(_SPELLED.split())
 _LETTERS, _VALUED_LETTERS = frozenset("ditPq"), frozenset("acehlmpuvw")
 _REFUSED = {"pull": "the image is here, and nothing is pulled", "rootfs": "what runs is the image that was verified"}
 
@@ -49,5 +48,7 @@ def _option(word: str) -> str:
         if letter in _VALUED_LETTERS:
             return word if number == len(word) else ""
         if letter not in _LETTERS:
-            raise Fail("usage", f"{word[:100]!r}: no runtime has the option -{letter}; long ones are spelled --option", Word=word[:100])
+            raise Fail(
+                "usage", f"{word[:100]!r}: no runtime has the option -{letter}; long ones are spelled --option", Word=word[:100]
+            )
     return ""

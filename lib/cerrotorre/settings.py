@@ -99,6 +99,8 @@ SETTINGS = {
             "defaults.runtime",
             "The program that runs images, for the commands that run them.",
             choices=("podman", "docker", "nerdctl", "svalinn"),
+            default="podman",
+            readers=("ct run",),
         ),
         Setting(
             "output.format",

@@ -158,7 +158,7 @@ def become(words: list[str], environment: dict[str, str], stdin: int | None, tol
     os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     try:
-        os.execve(words[0], words, environment)
+        os.execve(words[0], words, environment)  # noqa: S606
     except OSError as error:
         raise Fail("tool-missing", f"'{words[0]}' cannot be started: {error.strerror}", Program=words[0]) from None
 
