@@ -9,6 +9,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import alter
@@ -17,6 +18,7 @@ import predicates
 import pytest
 import record
 import registries
+import rootfs
 from cerrotorre import errors, jsonic
 from conftest import BUILD
 from processes import PATIENCE, stalled
@@ -26,7 +28,7 @@ AT = "2027-01-01"
 FIXTURES = {}
 WORDS = {}
 # What the fixtures below do not bring about, and why.
-UNREACHABLE: dict[str, str] = {}
+UNREACHABLE: dict[str, str] = {"rootfs-mapped": "root has all that an image has; tests/test_rootfs.py is somebody else, too"}
 
 
 class World:
@@ -592,6 +594,23 @@ def _part_missing(world):
 fixture("export-malformed", lambda w: w.run("ct-receive", w.write("none.tar", bytes(10240))))
 fixture("part-damaged", _part_damaged)
 fixture("part-missing", _part_missing)
+
+# -- layers ------------------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(world, name, *tars, **more):
+    """What is said of an image with these layers when its root file system is made."""
+    to = images.Layout(world.directory / name)
+    to.index(rootfs.image(to, list(tars), **more))
+    world.run("ct", "pack", f"oci:{name}", "-o", f"{name}.ctp")
+    script = Path(__file__).with_name("unpack_rootfs.py")
+    library = BUILD.resolve() / "lib" / "cerro-torre"
+    return world.run(sys.executable, "-B", script, library, f"{name}.root", data=world.run("ct-open", f"{name}.ctp").stdout)
+
+
+fixture("layer-malformed", lambda w: _unpacked(w, "malformed", b"no tar, and longer than a block" * 20))
+fixture("layer-unsafe", lambda w: _unpacked(w, "unsafe", rootfs.layer(("file", "../x"))))
+fixture("diff-id-mismatch", lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]))
 
 
 @pytest.mark.parametrize("slug", FIXTURES)

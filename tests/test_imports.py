@@ -22,31 +22,32 @@ LAYERS = (
     {"typed"},
     {"errors"},
     # bytes <-> values, strict, pure
-    {"b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball", "text", "times", "tomltext", "yamlread"},
+    {
+        "b64", "canon", "canonread", "codepoints", "commandline", "compressed", "digest", "glob", "jsonedit", "jsonic", "layertar", "records", "reference", "schema", "tarball",
+        "text", "times", "tomltext", "yamlread",
+    },
     # one page of the specification each, pure
     {
-        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "foreign", "gaterequest", "imagelist", "keyfile", "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms",
-        "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove", "policysay", "predicate", "privatekey", "rotation", "runtimewords", "settings", "signatures",
-        "signers", "statement", "suites",
-        "exportindex", "exportsigned",
+        "bundlemanifest", "case", "counted", "custody", "decision", "dsse", "ed448", "expect", "exportindex", "exportsigned", "foreign", "gaterequest", "imagelist", "keyfile",
+        "keyset", "locked", "loginclusion", "manifest", "mldsa", "oci", "platforms", "policy", "policycheck", "policylint", "policyplaces", "policyread", "policyremove",
+        "policysay", "predicate", "privatekey", "rotation", "runtimewords", "settings", "signatures", "signers", "statement", "suites",
     },
     # touch disk, processes, networks, terminals
     {
-        "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "config", "configedit", "content", "contentstore", "cosigned",
-        "credentials", "deadline", "destination", "distribution", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "imagearchive", "images", "interrupt", "keeping",
-        "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile", "objectcredentials", "objectpush", "objects", "objectstore",
-        "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd", "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs",
-        "pushimage", "pushing", "recorded", "rederive", "referrers", "referrertag", "remote", "rootfs", "roottree", "runtimes", "served", "session", "signing", "sinks", "skopeo", "sources", "terminal",
-        "transport", "trustmembers", "urls", "vouch",
-        "compressing", "exportfiles", "exportgather", "exporting", "exportwrite",
-        "exportkeys", "exportread", "importing", "incoming", "receiving",
+        "alone", "assemble", "attached", "attachedbundle", "attest", "auditkeep", "auditread", "bearer", "built", "bundle", "compressing", "config", "configedit", "content",
+        "contentstore", "cosigned", "credentials", "deadline", "destination", "distribution", "exportfiles", "exportgather", "exporting", "exportkeys", "exportread",
+        "exportwrite", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "imagearchive", "images", "importing",
+        "incoming", "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile",
+        "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd",
+        "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "receiving", "recorded", "rederive", "referrers", "referrertag",
+        "remote", "rootfs", "roottree", "runtimes", "served", "session", "signing", "sinks", "skopeo", "sources", "staging", "terminal", "transport", "trustmembers",
+        "unpacking", "urls", "vouch",
     },
     # what people read
     {
         "audit", "catalogue", "chosen", "configshow", "diagnosis", "doctor", "doctorbundles", "doctorclock", "doctorcrypto", "doctorfix", "doctorinstall", "doctorkeys",
-        "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "fetched", "keycommands", "keyreport", "palette", "policycommand",
-        "policyreport", "progress", "pushed", "report", "transfers", "writing", "written",
-        "exported", "imported", "svalinn",
+        "doctorprograms", "doctorregistries", "doctorreport", "doctorsettings", "doctorsetup", "explain", "exported", "fetched", "imported", "keycommands", "keyreport",
+        "palette", "policycommand", "policyreport", "progress", "pushed", "report", "svalinn", "transfers", "unpacked", "writing", "written",
     },
     {"stream"},
 )  # fmt: skip

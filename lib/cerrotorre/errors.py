@@ -174,7 +174,7 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "vouch-invalid": (2, "signatures", "the OpenPGP signature does not verify", "A key of the keyring is said to have signed this file, and did not: the key file or the signature was altered."),
     "vouch-untrusted": (3, "", "nobody in the keyring vouches for the key", "A signature counts if a key of the keyring made it, and neither that key nor the signature has expired or was revoked."),
     # -- moving --------------------------------------------------------------------------------------------------------
-    "destination-exists": (11, "", "something else is there already", "What is there has the name that the bundle would get, and is not the bundle. It was left as it is.", "--force replaces it"),
+    "destination-exists": (11, "", "something else is there already", "What is there has the name that is wanted, and is something else. It was left as it is.", "--force replaces it"),
     "no-bundle": (12, "", "there is no bundle there", "The registry has the image and lists no bundle for it, or the git repository has none of that name.", "ct fetch --create REF -o NEW.ctp", "ct pack REF -o NEW.ctp"),
     "bundle-ambiguous": (10, "", "more than one bundle may be meant", "Exactly one must pass, and one that cannot be judged might.", "ct fetch --bundle DIGEST REF -o NEW.ctp"),
     "bundle-manifest": (10, "structure", "what is attached to the image as a bundle is not one", "A bundle's manifest in a registry names the image as its subject and has three layers: manifest.toml, summary.json and attestations.jsonl of a bundle of that very image."),

@@ -4,6 +4,7 @@ import errno
 import os
 
 from cerrotorre.layertar import DIRECTORY, FILE, SYMLINK, Entry
+from cerrotorre.typed import Any
 
 _ROOTLESS = b"user.rootlesscontainers"
 # They would make an overlay mount of the directory show something else than what is there.
@@ -30,20 +31,27 @@ class Root:
             for name in (b"access", b"default"):
                 _without(fd, _ACL + name)
         # The kernel takes set-user-ID bits and capabilities away when an owner changes.
-        os.fchown(fd, *self._owner(entry))
+        self._give(fd, entry)
         for name, value in self._attributes(entry):
             self._inherited |= name == _ACL + b"default"
-            os.setxattr(fd, name, value)
+            _set(fd, name, value)
 
     def name(self, parent: int, name: bytes, entry: Entry) -> None:
         """Owner, mode, attributes and time of what cannot be opened: a symbolic link, a device, a FIFO."""
-        os.chown(name, *self._owner(entry), dir_fd=parent, follow_symlinks=False)
+        self._give(name, entry, dir_fd=parent, follow_symlinks=False)
         if entry.kind != SYMLINK:
             os.chmod(name, entry.mode, dir_fd=parent)
         for key, value in self._attributes(entry):
             # There is no other way to set one of a name without following it.
-            os.setxattr(b"/proc/self/fd/%d/%b" % (parent, name), key, value, follow_symlinks=False)
+            _set(b"/proc/self/fd/%d/%b" % (parent, name), key, value, follow_symlinks=False)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=parent, follow_symlinks=False)
+
+    def _give(self, place: int | bytes, entry: Entry, **where: Any) -> None:
+        owner = self._owner(entry)
+        try:
+            os.chown(place, *owner, **where)
+        except OSError as error:
+            raise OSError(error.errno, f"owner {owner[0]}:{owner[1]}: {error.strerror}") from None
 
     def _owner(self, entry: Entry) -> tuple[int, int]:
         return entry.uid, entry.gid
@@ -90,6 +98,13 @@ class Mapped(Root):
         kept = [(name, value) for name, value in whole if name.startswith(b"user.")]
         self.lost["attributes"] += len(whole) - len(kept)
         return kept
+
+
+def _set(place: int | bytes, name: bytes, value: bytes, **where: Any) -> None:
+    try:
+        os.setxattr(place, name, value, **where)
+    except OSError as error:
+        raise OSError(error.errno, f"attribute '{name.decode(errors='backslashreplace')}': {error.strerror}") from None
 
 
 def _resource(uid: int, gid: int) -> bytes:

@@ -1,21 +1,21 @@
 """The root file system of a bundle's image: its layers applied in order below a new directory (spec/unpacking.adoc)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from cerrotorre import compressed, fileowners, layers, layertar, oci, platforms, records, roottree, sinks
+from cerrotorre import compressed, fileowners, layers, layertar, oci, platforms, records, sinks
 from cerrotorre.compressed import Reader
 from cerrotorre.content import Entry, Files, read_one
 from cerrotorre.digest import hasher, sha256
 from cerrotorre.errors import Fail, Finding, finding
 from cerrotorre.records import Record
 from cerrotorre.sinks import Progress
+from cerrotorre.staging import Staging
 from cerrotorre.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _hashlib import HASH
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # What is wrong with the bundle's bytes, and not with this host.
 _LAYERS = ("layer-malformed", "layer-unsafe", "diff-id-mismatch")
 
@@ -28,13 +28,20 @@ def octets(record: Record) -> int:
     return sum(sizes.values()) + sum(sizes[layer] * (2 if number else 1) for number, layer in enumerate(layers))
 
 
-def write(record: Record, path: str, progress: Progress = None, *, platform: str | None = None) -> list[Finding]:
+def write(
+    record: Record,
+    path: str,
+    progress: Progress = None,
+    *,
+    platform: str | None = None,
+    approve: Callable[[], bool] | None = None,
+) -> list[Finding]:
     """Make the directory `path`, whole or not at all, of the image for `platform`, for the host's if that is None.
 
-    Returns what is wrong with the bundle's bytes, and then there is no directory. Notes are added to the record. Raises Fail for all
-    else: destination-exists, file-unwritable, oci-platform.
+    Returns what is wrong with the bundle's bytes, and then there is no directory; once nothing is, `approve` has the last word on that.
+    Notes are added to the record. Raises Fail for all else: destination-exists, file-unwritable, oci-platform.
     """
-    with _Staging(path) as staging:
+    with Staging(path) as staging:
         if wrong := sinks.hash_file(record, progress):
             return wrong
         chosen, notes = _chosen(record, platform)
@@ -54,14 +61,15 @@ def write(record: Record, path: str, progress: Progress = None, *, platform: str
         finally:
             if root is not None:
                 root.tree.abandon()
-        staging.commit()
+        if approve is None or approve():
+            staging.commit(as_it_is=True)
     for made in [*notes, *_lost(owners)]:
         records.add(record, made)
     return []
 
 
 def _lost(owners: fileowners.Root) -> list[Finding]:
-    lost = ", ".join(f"{count} {what}" for what, count in owners.lost.items() if count)
+    lost = ", ".join(f"{what}: {count}" for what, count in owners.lost.items() if count)
     return [finding("rootfs-mapped", lost)] if lost else []
 
 
@@ -137,67 +145,3 @@ def _again(first: bytes | memoryview, rest: Iterator[bytes | memoryview]) -> Ite
     if first:
         yield first
     yield from rest
-
-
-# -- the directory -----------------------------------------------------------------------------------------------------------
-
-
-class _Staging:
-    """`with _Staging(path) as staging:` fill the directory `staging.root`, then `commit()`; without that nothing is left."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self.root = self.aside = self._above = -1
-
-    def __enter__(self) -> "_Staging":
-        above, name = os.path.split(os.path.abspath(self._path.encode()))
-        self._name = name
-        token = os.urandom(6).hex().encode()
-        self._hidden = [b".%b.ct-%b" % (name[:200], token), b".%b.ct-%b.removed" % (name[:200], token)]
-        try:
-            self._above = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._absent()
-            self.aside, self.root = self._make(self._hidden[1]), self._make(self._hidden[0])
-        except OSError as error:
-            self.__exit__()
-            raise self.fail(error) from None
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def _make(self, name: bytes) -> int:
-        os.mkdir(name, 0o700, dir_fd=self._above)
-        return os.open(name, _OPEN, dir_fd=self._above)
-
-    def _absent(self) -> None:
-        """Raise Fail destination-exists."""
-        try:
-            os.stat(self._name or b".", dir_fd=self._above, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        raise Fail("destination-exists", f"'{self._path}'", Directory=self._path).proposing("-o ANOTHER")
-
-    def commit(self) -> None:
-        """Give the directory its name. Nothing that is there gets lost: the kernel replaces no directory in which something is."""
-        self._absent()
-        try:
-            os.rename(self._hidden[0], self._name, src_dir_fd=self._above, dst_dir_fd=self._above)
-        except OSError as error:
-            raise self.fail(error) from None
-        del self._hidden[0]
-
-    def fail(self, error: OSError) -> Fail:
-        return Fail("file-unwritable", f"cannot make '{self._path}': {error.strerror}", Directory=self._path)
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            if self.aside >= 0:
-                for name in self._hidden:
-                    roottree.remove(self._above, name, self.aside)
-            elif self._above >= 0 and self._hidden:
-                roottree.remove(self._above, self._hidden[1], -1)
-        finally:
-            for fd in (self.root, self.aside, self._above):
-                if fd >= 0:
-                    os.close(fd)

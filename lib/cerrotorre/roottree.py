@@ -176,7 +176,7 @@ def remove(parent: int, name: bytes, aside: int) -> None:
 
     Neither memory nor descriptors depend on how deep or large it is: a directory that is not empty moves to `aside` first.
     """
-    if not _unlinked(parent, name):
+    if not unlinked(parent, name):
         _move(parent, name, aside)
     while found := next(names(aside), None):
         fd = _readable(aside, found)
@@ -184,7 +184,7 @@ def remove(parent: int, name: bytes, aside: int) -> None:
             # Some of what a scan gives may be missed while others go; so until there is nothing.
             while batch := list(zip(range(10000), names(fd), strict=False)):
                 for _, entry in batch:
-                    if not _unlinked(fd, entry):
+                    if not unlinked(fd, entry):
                         _move(fd, entry, aside)
         finally:
             os.close(fd)
@@ -193,12 +193,14 @@ def remove(parent: int, name: bytes, aside: int) -> None:
 
 def names(fd: int) -> Iterator[bytes]:
     """What is in a directory. Some of it may be missed while other names go: ask again."""
+    # Of -1 it would list the working directory.
+    os.fstat(fd)
     with os.scandir(fd) as entries:
         for entry in entries:
             yield os.fsencode(entry.name)
 
 
-def _unlinked(parent: int, name: bytes) -> bool:
+def unlinked(parent: int, name: bytes) -> bool:
     """Whether it is gone: anything but a directory in which something is, or that may not be looked into."""
     try:
         os.unlink(name, dir_fd=parent)
