@@ -341,6 +341,20 @@ def test_all_that_are_refused_are_named(here):
     )
 
 
+def test_what_broke_off_leaves_nothing(here):
+    """Nor does it promise to go on from there: what was fetched for this archive alone is taken away with its directory."""
+    here.pack("random")
+    with Fake() as server:
+        here.ok("push", "-q", "random.ctp", f"{server.host}/shop/random:1.0")
+        last = here.layers()[-1]["digest"]
+        server.answers[f".*/blobs/{last}"] = lambda handler: handler.reply(403, b"{}")
+        (here.directory / "list").write_text(f"{server.host}/shop/random:1.0\n")
+        before = here.left()
+        made = here.refused("export", "--manifest", "list", "-o", "x.tar", status=12)
+        assert here.left() == before and server.sent > 1 << 20
+    assert "goes on from there" not in made.said and ".part" not in made.said
+
+
 @pytest.mark.parametrize("words", [("--manifest", "list", "app.ctp"), ("--manifest",), ()])
 def test_usage(here, words):
     here.refused("export", "-o", "x.tar", *words, status=64)

@@ -18,13 +18,15 @@ NAME = 200
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _FIRST = b"manifest.toml\0"
 _MARKS = re.compile(rb"(?:[0-9a-f]{16}\n)*")
+# A directory that `ct` made for itself, and takes away with all that is in it.
+_PASSING = re.compile(rb"\.ct\.[A-Za-z0-9]{8}")
 
 
 class Partial(NewFile):
     """`with Partial(path) as part:` `begin`, write to `part.fd` and `save`, then `finish`. Without that it stays if `keep` is set,
     and is removed otherwise. Others can neither read nor write it; once it is whole, its mode is a new file's.
 
-    Where files cannot be locked it is an unnamed file, which never stays. Raises Fail file-unwritable, not-a-file.
+    Where files cannot be locked, or the directory does not stay, it is an unnamed file, which does not either. Raises Fail file-unwritable, not-a-file.
     """
 
     def __init__(self, path: str) -> None:
@@ -73,7 +75,9 @@ class Partial(NewFile):
         raise self._busy()
 
     def _claimed(self) -> int | None:
-        """Its descriptor, locked; None where there are no locks."""
+        """Its descriptor, locked; None where there are no locks, or no place to stay."""
+        if _PASSING.fullmatch(os.path.basename(self._directory)):
+            return None
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
         try:
             fd = os.open(self._part, flags, self._mode)
