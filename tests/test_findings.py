@@ -646,23 +646,6 @@ fixture("export-malformed", lambda w: w.run("ct-receive", w.write("none.tar", by
 fixture("part-damaged", _part_damaged)
 fixture("part-missing", _part_missing)
 
-# -- layers ------------------------------------------------------------------------------------------------------------------
-
-
-def _unpacked(world, name, *tars, **more):
-    """What is said of an image with these layers when its root file system is made."""
-    to = images.Layout(world.directory / name)
-    to.index(rootfs.image(to, list(tars), **more))
-    world.run("ct", "pack", f"oci:{name}", "-o", f"{name}.ctp")
-    script = Path(__file__).with_name("unpack_rootfs.py")
-    library = BUILD.resolve() / "lib" / "cerro-torre"
-    return world.run(sys.executable, "-B", script, library, f"{name}.root", data=world.run("ct-open", f"{name}.ctp").stdout)
-
-
-fixture("layer-malformed", lambda w: _unpacked(w, "malformed", b"no tar, and longer than a block" * 20))
-fixture("layer-unsafe", lambda w: _unpacked(w, "unsafe", rootfs.layer(("file", "../x"))))
-fixture("diff-id-mismatch", lambda w: _unpacked(w, "other", rootfs.layer(("file", "x")), ids=["sha256:" + "7" * 64]))
-
 
 @pytest.mark.parametrize("slug", FIXTURES)
 def test_finding(slug, world):
