@@ -17,6 +17,7 @@ import pytest
 import rootfs as made
 from cerrotorre import compressed, errors, fileowners, interrupt, layers, layertar
 from cerrotorre import rootfs as tested
+from cerrotorre.staging import Staging
 from conftest import VECTORS, program
 from rootfs import CAPABILITY, NOBODY, as_user, differences, layer, listing
 from small import environment, pair, run, tool
@@ -78,13 +79,13 @@ def applied(path: Path, tars: list[Path]) -> str:
     """The slug, or nothing, once these layers were applied."""
     owners = fileowners.Root() if os.geteuid() == 0 else fileowners.Mapped()
     try:
-        with tested._Staging(str(path)) as staging:
+        with Staging(str(path)) as staging:
             root = layers.Root(staging.root, staging.aside, owners)
             for number, tar in enumerate(tars):
                 for step in (root.white_out, root.extract)[0 if number else 1 :]:
                     step(layertar.Layer(compressed.Reader([tar.read_bytes()], "none")))
             root.tree.close()
-            staging.commit()
+            staging.commit(as_it_is=True)
     except layertar.Malformed:
         return "layer-malformed"
     except errors.Fail as fail:

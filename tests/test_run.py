@@ -113,12 +113,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def store(directory: Path) -> dict[str, str]:
-    """A podman store below the directory, for containers too: without limits that a sandbox may not set."""
+    """A podman store below the directory."""
     program("podman"), program("runc")
-    made = podman_environment(directory)
-    with open(made["CONTAINERS_CONF"], "a") as file:
-        file.write('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n')
-    return made
+    return podman_environment(directory)
 
 
 @pytest.fixture(scope="module")
