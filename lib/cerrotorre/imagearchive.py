@@ -4,14 +4,18 @@ As in a bundle (spec/bundle.adoc), but that only one platform's blobs are in it,
 without them no reader finds an image, so what was withheld cannot be loaded (spec/running.adoc, "What the runtime gets").
 """
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 
 from cerrotorre import jsonic, manifest, oci, platforms, recorded, sinks, tarball
-from cerrotorre.content import Files, mismatch, read, write_all
+from cerrotorre.content import Entry, Files, mismatch, read, write_all
 from cerrotorre.digest import sha256
 from cerrotorre.errors import Fail, Finding
 from cerrotorre.records import Record
 from cerrotorre.typed import Any
+
+Write = Callable[[bytes | memoryview], object]
 
 
 def chosen(record: Record, platform: str | None = None) -> dict[str, Any]:
@@ -61,6 +65,53 @@ def _chosen(record: Record, parsed: dict[str, Any], platform: str | None, files:
     }
 
 
+class _Archive:
+    """Members go into one tar on a descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def begin(self) -> None:
+        self.small("oci-layout", _line({"imageLayoutVersion": "1.0.0"}))
+        write_all(self._fd, b"".join(tarball.header(directory, 0, tarball.DIRECTORY) for directory in manifest.DIRECTORIES))
+
+    def small(self, name: str, data: bytes) -> None:
+        write_all(self._fd, tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data))))
+
+    @contextlib.contextmanager
+    def blob(self, entry: Entry) -> Iterator[Write]:
+        write_all(self._fd, tarball.header(manifest.blob_path(entry["digest"]), entry["size"]))
+        yield lambda part: write_all(self._fd, part)
+        write_all(self._fd, bytes(tarball.padding(entry["size"])))
+
+
+class _Directory:
+    """Members are files of a private directory."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def begin(self) -> None:
+        for name in manifest.DIRECTORIES:
+            os.mkdir(f"{self._path}/{name}", 0o700)
+        self.small("oci-layout", _line({"imageLayoutVersion": "1.0.0"}))
+
+    def small(self, name: str, data: bytes) -> None:
+        with self._new(name) as write:
+            write(data)
+
+    def blob(self, entry: Entry) -> contextlib.AbstractContextManager[Write]:
+        return self._new(manifest.blob_path(entry["digest"]))
+
+    @contextlib.contextmanager
+    def _new(self, name: str) -> Iterator[Write]:
+        fd = os.open(f"{self._path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            yield lambda part: write_all(fd, part)
+        finally:
+            os.close(fd)
+
+
 def write(
     fd: int, record: Record, *, name: str | None = None, platform: str | None = None, progress: sinks.Progress = None
 ) -> list[Finding]:
@@ -68,42 +119,50 @@ def write(
 
     Then the end, with the members that make an image of it, is withheld. `name` has a tag. Raises Fail oci-*, file-*, and OSError.
     """
+    to = _Archive(fd)
+    image, wrong = _pour(to, record, platform, progress)
+    if not wrong:
+        to.small("index.json", _index(image, name))
+        if data := _docker(record, image, name):
+            to.small("manifest.json", data)
+        write_all(fd, tarball.END)
+    return wrong
+
+
+def lay(path: str, record: Record, *, platform: str | None = None, progress: sinks.Progress = None) -> list[Finding]:
+    """The same as an OCI image layout without names, in an empty directory; without index.json where something is wrong."""
+    to = _Directory(path)
+    image, wrong = _pour(to, record, platform, progress)
+    if not wrong:
+        to.small("index.json", _index(image, None))
+    return wrong
+
+
+def _pour(
+    to: _Archive | _Directory, record: Record, platform: str | None, progress: sinks.Progress
+) -> tuple[dict[str, Any], list[Finding]]:
+    """(the image that was chosen, what is wrong with the bundle's content)."""
     parsed, _, derived = recorded.derive(record)
     files = Files()
     kept: dict[str, bytes] = {}
     try:
         image = _chosen(record, parsed, platform, files)
         if wrong := sinks.altered(record, derived, files):
-            return wrong
+            return image, wrong
         wanted = sinks.documents(record["content"])
         taken = {image["manifest"], image["config"], *image["layers"]}
-        write_all(fd, _member("oci-layout", dict(derived)["oci-layout"]))
-        write_all(fd, b"".join(tarball.header(directory, 0, tarball.DIRECTORY) for directory in manifest.DIRECTORIES))
+        to.begin()
         for entry in sorted(record["content"], key=lambda entry: entry["digest"] not in taken):
-            inside = entry["digest"] in taken
-            if inside:
-                write_all(fd, tarball.header(manifest.blob_path(entry["digest"]), entry["size"]))
-            actual, data = sinks.hash_chunks(
-                sinks.file_chunks(entry["at"], entry["size"], files),
-                entry["digest"] in wanted,
-                (lambda part: write_all(fd, part)) if inside else None,
-                progress,
-            )
+            with to.blob(entry) if entry["digest"] in taken else contextlib.nullcontext() as given:
+                actual, data = sinks.hash_chunks(
+                    sinks.file_chunks(entry["at"], entry["size"], files), entry["digest"] in wanted, given, progress
+                )
             if actual != entry["digest"]:
-                return [mismatch(entry, actual)]
+                return image, [mismatch(entry, actual)]
             kept[actual] = data
-            if inside:
-                write_all(fd, bytes(tarball.padding(entry["size"])))
     finally:
         files.close()
-    wrong = sinks.image_findings(parsed, kept)
-    if not wrong:
-        write_all(fd, _index(image, name) + _docker(record, image, name) + tarball.END)
-    return wrong
-
-
-def _member(name: str, data: bytes) -> bytes:
-    return tarball.header(name, len(data)) + data + bytes(tarball.padding(len(data)))
+    return image, sinks.image_findings(parsed, kept)
 
 
 def _index(image: dict[str, Any], name: str | None) -> bytes:
@@ -111,7 +170,7 @@ def _index(image: dict[str, Any], name: str | None) -> bytes:
     if name:
         tag = name.rpartition(":")[2]
         descriptor["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}
-    return _member("index.json", _line({"schemaVersion": 2, "mediaType": manifest.OCI_INDEX, "manifests": [descriptor]}))
+    return _line({"schemaVersion": 2, "mediaType": manifest.OCI_INDEX, "manifests": [descriptor]})
 
 
 def _docker(record: Record, image: dict[str, Any], name: str | None) -> bytes:
@@ -121,7 +180,7 @@ def _docker(record: Record, image: dict[str, Any], name: str | None) -> bytes:
         return b""
     layers = [manifest.blob_path(layer) for layer in image["layers"]]
     archive = {"Config": manifest.blob_path(image["config"]), "RepoTags": [name] if name else None, "Layers": layers}
-    return _member("manifest.json", _line([archive]))
+    return _line([archive])
 
 
 def _line(value: Any) -> bytes:

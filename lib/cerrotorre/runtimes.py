@@ -1,7 +1,4 @@
-"""podman, docker and nerdctl: an image given to one of them, under no name or one that is nobody else's (spec/running.adoc).
-
-A runtime is started before there is anything to give to it, since its start takes about as long as a verdict, and waits.
-"""
+"""podman, docker and nerdctl: an image given to one of them, under no name or one that is nobody else's (spec/running.adoc)."""
 
 import os
 import re
@@ -44,23 +41,33 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CT_")}
 
 
-class Loader:
-    """`with Loader(name, program) as loader: wrong = loader.load(record)`; `loader.image` is what to start then.
+def loader(name: str) -> Any:
+    """What gives images to this runtime. Raises Fail tool-missing."""
+    program = find(name)
+    # Elsewhere it would look for a directory of that host's.
+    if name == "podman" and not {"CONTAINER_HOST", "CONTAINER_CONNECTION"} & os.environ.keys():
+        from cerrotorre import podman
 
-    Whatever else happens the runtime gets no end of the archive, and is waited for.
+        return podman.Puller(program)
+    return Loader(name, program)
+
+
+class Loader:
+    """docker and nerdctl, and podman on another host, by `load` on a pipe.
+
+    `with Loader(name, program) as loader: wrong = loader.load(record)`; `loader.image` is what to start then.
+
+    It is started before there is anything to give to it, since its start takes about as long as a verdict, and waits. Whatever else
+    happens it gets no end of the archive, and is waited for.
     """
 
     def __init__(self, name: str, program: str) -> None:
         self.name, self.program, self.image = name, program, ""
-        # None of ours but the three that it is given.
-        for fd in map(int, os.listdir("/proc/self/fd")):
-            if fd > 2 and _is_open(fd):
-                os.set_inheritable(fd, False)
         self._words = os.memfd_create("said", os.MFD_CLOEXEC)
         reader, self._fd = os.pipe()
         try:
             quiet = [] if name == "nerdctl" else ["-q"]
-            self._process = _spawn([program, "load", *quiet], reader, self._words)
+            self._process = spawn([program, "load", *quiet], reader, self._words)
         finally:
             os.close(reader)
 
@@ -91,7 +98,7 @@ class Loader:
             return wrong
         process, self._process = self._process, 0
         status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        said = self._said()
+        said = read_said(self._words)
         if status or broken:
             how = (
                 f"ended with status {status}"
@@ -100,13 +107,13 @@ class Loader:
                 if status
                 else "read no further"
             )
-            raise Fail("image-not-loaded", f"{self.name} load {how}", Runtime=self.name, Said=_last(said))
+            raise Fail("image-not-loaded", f"{self.name} load {how}", Runtime=self.name, Said=last(said))
         names = [one.decode("utf-8", "replace") for one in _LOADED.findall(said)]
         actual = self._digest(name) if name else ", ".join(names)
         # The config's digest is the id of an image; where containerd keeps the images, the manifest's is.
         expected = [image["manifest"]] if name else [image["config"], image["manifest"]]
         if actual not in expected:
-            raise Fail("image-not-loaded", Runtime=self.name, Expected=expected[0], Actual=actual[:300], Said=_last(said))
+            raise Fail("image-not-loaded", Runtime=self.name, Expected=expected[0], Actual=actual[:300], Said=last(said))
         self.image = name or actual
         return []
 
@@ -117,16 +124,12 @@ class Loader:
         words = ["image", "inspect", "--mode=native", "--format={{.Image.Target.Digest}}", name]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._process = _spawn([self.program, *words], null, self._words)
+            self._process = spawn([self.program, *words], null, self._words)
         finally:
             os.close(null)
         process, self._process = self._process, 0
         os.waitpid(process, 0)
-        return _last(self._said())
-
-    def _said(self) -> bytes:
-        os.lseek(self._words, 0, os.SEEK_SET)
-        return read_up_to(self._words, MAX_SAID)
+        return last(read_said(self._words))
 
     def _close(self) -> None:
         if self._fd >= 0:
@@ -149,18 +152,29 @@ class Loader:
         os.waitpid(process, 0)
 
 
-def words(loader: Loader, arguments: list[str], command: list[str]) -> list[str]:
+def words(loader: Any, arguments: list[str], command: list[str]) -> list[str]:
     """The words that create and start a container of the image that was loaded."""
     # Twice: the last one counts, and an option that wants a value could take it.
     return [loader.program, "run", "--pull=never", *arguments, "--pull=never", loader.image, *command]
 
 
-def _spawn(words: list[str], stdin: int, output: int) -> int:
+def spawn(words: list[str], stdin: int, output: int) -> int:
+    """Start a runtime's command with these three descriptors and no other: its process. Raises Fail tool-missing."""
+    # None of ours but the three that it is given.
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2 and _is_open(fd):
+            os.set_inheritable(fd, False)
     actions: list[Any] = [(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
     try:
         return os.posix_spawn(words[0], words, environment(), file_actions=actions, setsigdef=_IGNORED)
     except OSError as error:
         raise Fail("tool-missing", f"'{words[0]}' cannot be started: {error.strerror}", Program=words[0]) from None
+
+
+def read_said(fd: int) -> bytes:
+    """What a program wrote into a file, as far as it is looked at."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    return read_up_to(fd, MAX_SAID)
 
 
 def _is_open(fd: int) -> bool:
@@ -181,7 +195,7 @@ def _widen(fd: int) -> None:
         pass
 
 
-def _last(said: bytes) -> str:
+def last(said: bytes) -> str:
     """The last line of what it said."""
     lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     return (lines or ["nothing was said"])[-1][:MAX_WORDS]
