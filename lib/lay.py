@@ -39,6 +39,10 @@ def lay(
     put(b"", library / "cerrotorre" / "tools" / "__init__.py")
     put((ROOT / "tools" / "ct").read_bytes(), prefix / "bin" / "ct", 0o755)
     for tool in tools:
+        if tool.read_bytes().startswith(b"#!/bin/sh\n"):
+            # Of no use to it is a Python beside it.
+            put(tool.read_bytes(), prefix / "bin" / tool.name, 0o755)
+            continue
         put(tool.read_bytes(), library / "cerrotorre" / "tools" / (module(tool.name) + ".py"))
         put(stub(kind, tool.name, python, (made_for or {}).get("python", "")), prefix / "bin" / tool.name, 0o755)
     for recipe in sorted((ROOT / "lib" / "commands").iterdir()):

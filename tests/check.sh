@@ -7,7 +7,7 @@ for program in shellcheck mandoc; do
 	command -v "$program" >/dev/null || { printf 'error: %s is not installed\nhint: make deps\n' "$program" >&2; exit 69; }
 done
 # $bin, $commands and usage() come from the dispatcher, which reads the recipes in.
-shellcheck -e SC2154 -s sh tools/ct lib/commands/* lib/*.sh
+shellcheck -e SC2154 -s sh tools/ct tools/ct-verify-minimal lib/commands/* lib/*.sh
 find tests -name '*.sh' -o -name '*.t' | sort | xargs shellcheck -x -s sh -e SC1091
 shellcheck -s bash .ci/run completions/*.bash
 # "STYLE" messages are about taste; missing cross references are checked by the tests, with the pages of the build at hand.

@@ -25,22 +25,28 @@ def tools() -> list[str]:
     return sorted(path.name for path in (ROOT / "tools").glob("ct-*"))
 
 
+def is_shell(tool: str) -> bool:
+    """Whether a tool is a shell script: its usage text is in the comment at its head, as a recipe's."""
+    return (ROOT / "tools" / tool).read_bytes().startswith(b"#!/bin/sh\n")
+
+
 def recipes() -> list[str]:
     return sorted(path.name for path in (ROOT / "lib" / "commands").iterdir())
 
 
 def usage(name: str) -> str:
     """The synopsis part of a usage text: of `ct`, of a tool `ct-NAME`, or of a recipe `ct NAME`."""
-    if name.startswith("ct-"):
-        text = ast.get_docstring(ast.parse((ROOT / "tools" / name).read_text()), clean=False) or ""
-        return text.partition("\n\n")[0]
-    path = ROOT / "tools" / "ct" if name == "ct" else ROOT / "lib" / "commands" / name.removeprefix("ct ")
+    if name.startswith("ct-") and not is_shell(name):
+        return options_text(name).partition("\n\n")[0]
+    path = ROOT / "lib" / "commands" / name.removeprefix("ct ") if name.startswith("ct ") else ROOT / "tools" / name
     found = re.search(r"^# (usage: .*?)^#?$", path.read_text(), re.M | re.S)
     return re.sub(r"^# ?", "", found[1], flags=re.M) if found else ""
 
 
 def options_text(name: str) -> str:
-    """All of a tool's usage text."""
+    """All of a tool's usage text; of one in sh, none."""
+    if is_shell(name):
+        return ""
     return ast.get_docstring(ast.parse((ROOT / "tools" / name).read_text()), clean=False) or ""
 
 

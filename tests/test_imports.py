@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import docs
 import pytest
 from conftest import ROOT
 from images import Layout, single
 from small import BIN, environment, pair, run, tool
 
 SOURCES = {path.stem: path for path in sorted((ROOT / "lib" / "cerrotorre").glob("*.py")) if path.stem != "__init__"}
-TOOLS = {path.name: path for path in sorted((ROOT / "tools").glob("ct-*"))}
+TOOLS = {path.name: path for path in sorted((ROOT / "tools").glob("ct-*")) if not docs.is_shell(path.name)}
 
 # The layers, lowest first. Within a layer imports may not run in a circle.
 LAYERS = (
