@@ -15,7 +15,18 @@ from typing import Any
 
 import images
 import pytest
-from cerrotorre import diagnosis, doctor, doctorbundles, doctorcrypto, doctorfix, doctorregistries, doctorsetup, suites, times
+from cerrotorre import (
+    diagnosis,
+    doctor,
+    doctorbundles,
+    doctorcrypto,
+    doctorfix,
+    doctorinstall,
+    doctorregistries,
+    doctorsetup,
+    suites,
+    times,
+)
 from cerrotorre.errors import Fail
 from conftest import BUILD, LIBRARY, ROOT
 from console import Console
@@ -870,3 +881,8 @@ def test_which_registries(place: Place) -> None:
 )
 def test_dates(text: str, seconds: int | None) -> None:
     assert times.http_date(text) == seconds
+
+
+def test_what_is_in_sh_alone() -> None:
+    tools = [path for path in (ROOT / "tools").glob("ct-*") if path.read_bytes().startswith(b"#!/bin/sh\n")]
+    assert tuple(path.name for path in tools) == doctorinstall.SHELL

@@ -39,7 +39,7 @@ LAYERS = (
         "contentstore", "cosigned", "credentials", "deadline", "destination", "distribution", "exportfiles", "exportgather", "exporting", "exportkeys", "exportread",
         "exportwrite", "external", "failures", "fileowners", "filestore", "gateway", "gathering", "gitprogram", "gitstore", "host", "imagearchive", "images", "importing",
         "incoming", "interrupt", "keeping", "keychange", "keyfetch", "keyrewrap", "keyrotate", "keystore", "layers", "layout", "liboqs", "mirrored", "mirrors", "newfile",
-        "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "policyadd",
+        "objectcredentials", "objectpush", "objects", "objectstore", "ociarchive", "origin", "owned", "packing", "partial", "passedon", "passphrase", "places", "podman", "policyadd",
         "policyask", "policyedit", "policyfile", "pools", "pulling", "pushblobs", "pushimage", "pushing", "receiving", "recorded", "rederive", "referrers", "referrertag",
         "remote", "rootfs", "roottree", "runtimes", "served", "session", "signing", "sinks", "skopeo", "sources", "staging", "terminal", "transport", "trustmembers", "unpacking",
         "urls", "vouch",

@@ -20,6 +20,10 @@ SHELLS = {
 }
 
 
+# In sh alone: no Python, and no module.
+SHELL = ("ct-verify-minimal",)
+
+
 def files(setup: Setup, say: Diagnosis) -> str:
     """Each row of commands.txt has what it names, and of what was installed nothing is gone."""
     with open(os.path.join(setup.library, "commands.txt"), encoding="utf-8") as file:
@@ -30,7 +34,8 @@ def files(setup: Setup, say: Diagnosis) -> str:
         module = os.path.join(setup.library, "cerrotorre", "tools", f"ct_{name.replace('-', '_')}.py")
         if kind != "plumbing" and os.path.isfile(os.path.join(setup.library, "commands", name)):
             continue
-        missing += [path for path in (tool, module) if not os.path.isfile(path)]
+        needed = (tool,) if os.path.basename(tool) in SHELL else (tool, module)
+        missing += [path for path in needed if not os.path.isfile(path)]
         if os.path.isfile(tool) and not os.access(tool, os.X_OK):
             say.fail(f"'{tool}' is not executable", command("chmod +x", tool))
     missing += [path for path in _installed(setup) if path not in missing and not os.path.lexists(path)]
@@ -103,7 +108,7 @@ def python(setup: Setup, say: Diagnosis) -> str:
         # The start for a distribution, for an archive and for pip say -I too, on another line.
         if not program or not os.access(program[0], os.X_OK):
             say.fail(f"'{path}' starts with a program that is not there", AGAIN)
-        elif b"-I" not in start:
+        elif b"-I" not in start and name not in SHELL:
             say.fail(f"'{path}' does not start isolated (-I)", AGAIN)
     return f"Python {version}, {'isolated' if sys.flags.isolated else 'NOT isolated'}, {sys.executable}"
 

@@ -19,6 +19,15 @@ _PLACE = "/proc/self/fd/0"
 _ID = re.compile(rb"^([0-9a-f]{64})$", re.M)
 
 
+def loader(name: str) -> "Puller | runtimes.Loader":
+    """What gives images to this runtime. Raises Fail tool-missing."""
+    program = runtimes.find(name)
+    # On another host it would look for a directory of that host's.
+    if name == "podman" and not {"CONTAINER_HOST", "CONTAINER_CONNECTION"} & os.environ.keys():
+        return Puller(program)
+    return runtimes.Loader(name, program)
+
+
 class Puller:
     """`with Puller(program) as loader: wrong = loader.load(record)`; as runtimes.Loader, and nothing is started before all is right."""
 

@@ -41,17 +41,6 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CT_")}
 
 
-def loader(name: str) -> Any:
-    """What gives images to this runtime. Raises Fail tool-missing."""
-    program = find(name)
-    # Elsewhere it would look for a directory of that host's.
-    if name == "podman" and not {"CONTAINER_HOST", "CONTAINER_CONNECTION"} & os.environ.keys():
-        from cerrotorre import podman
-
-        return podman.Puller(program)
-    return Loader(name, program)
-
-
 class Loader:
     """docker and nerdctl, and podman on another host, by `load` on a pipe.
 
