@@ -52,6 +52,12 @@ cp v1.ctp "$HOME/damaged.ctp"
 printf X | dd of="$HOME/damaged.ctp" bs=1 seek=$(($(wc -c <v1.ctp) - 1536)) conv=notrunc status=none
 refused 1 ct verify "$HOME/damaged.ctp"
 
+step 'verify without ct'
+mkdir "$HOME/by-hand"
+tar -C "$HOME/by-hand" -xf "$archive" ct-verify-minimal keys/packer.pub
+sh "$HOME/by-hand/ct-verify-minimal" "$HOME/by-hand/keys/packer.pub" debian.ctp
+refused 1 sh "$HOME/by-hand/ct-verify-minimal" "$HOME/by-hand/keys/packer.pub" "$HOME/damaged.ctp"
+
 step run
 [ "$(ct run -q v3.ctp -- --rm --network=none -- cat /etc/variant)" = 'variant 3' ] || fail 'another image'
 ct run -q debian.ctp -- --rm --network=none -- cat /etc/debian_version
