@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -256,10 +257,26 @@ def test_words_go_where_they_belong(world: World, words: list[str], expected: li
 
 @pytest.mark.parametrize("words", [
     ["sh"], ["-it", "sh"], ["-e"], ["--rm", ""], ["-"], ["--pull=always"], ["--pull", "always"], ["--rootfs"], ["-itZ"], ["-e", "a", "b"],
+    # podman takes --name for the value of the first, and then what follows for the image.
+    ["--health-on-failure", "--name", "other"], ["--arch", "--name", "other"], ["--net", "--name", "other"], ["--no-such"],
+    # podman and nerdctl would look for the image in another place than they loaded it into.
+    ["--root=/other"], ["--storage-driver=vfs"], ["--namespace=other"],
 ])  # fmt: skip
 def test_no_word_passes_for_the_image(world: World, words: list[str]) -> None:
     made = world("--runtime=docker", world.bundle, "--", *words, status=64)
     assert "ct-run: error: " in made.stderr and world.log() == []
+
+
+def test_what_is_known_of_options_is_so(world: World, podman: dict[str, str]) -> None:
+    said = run("podman", "run", "--help", env=world.env | podman).stdout
+    takes = {name: bool(value) for name, value in re.findall(r"^ +(?:-\w, )? *--([a-z0-9-]+)(?: (\S+))?  ", said, re.M)}
+    assert takes.pop("network") and not takes["rm"]
+    for name, valued in takes.items():
+        if name in {"pull", "rootfs", "help"}:
+            continue
+        made = tool("ct-run", "--runtime=docker", "--", f"--{name}", env=world.env, status=None, input="")
+        # Without a value, it is only a pipeline without records that is missed.
+        assert (made.returncode == 64) is valued, (name, made.stderr)
 
 
 def test_nothing_of_ct_is_left_to_the_runtime(world: World) -> None:

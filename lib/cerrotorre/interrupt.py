@@ -95,9 +95,20 @@ def end(child: "Popen[bytes]", grace: float) -> None:
 
 def _family(process: int) -> list[int]:
     """A process and those below it."""
-    try:
-        with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as file:
-            below = file.read().split()
-    except OSError:
-        below = []
+    below: list[str] = []
+    # A child belongs to the thread that made it, and in Go that is any.
+    for thread in _threads(process):
+        try:
+            with open(f"/proc/{process}/task/{thread}/children", encoding="ascii") as file:
+                below += file.read().split()
+        except OSError:
+            # It has ended.
+            continue
     return [process, *(one for child in below for one in _family(int(child)))]
+
+
+def _threads(process: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{process}/task")
+    except OSError:
+        return []

@@ -5,8 +5,9 @@ A runtime takes its first word that is neither an option nor an option's value f
 
 from cerrotorre.errors import Fail
 
-# Options of podman run, docker run and nerdctl run that take their value from the next word, in all of them that know the option.
-# One that is not here takes none, or is spelled --option=value.
+# Options of podman run, docker run and nerdctl run that take their value from the next word, in all of them that know the option;
+# and those that take none. One that is in neither list is spelled --option=value: else its value might be what passes for an option
+# here, and the image what passes for that one's value.
 _SPELLED = """
     add-host annotation attach blkio-weight cap-add cap-drop cgroup-conf cgroup-parent cgroupns cgroups cidfile conmon-pidfile
     cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems detach-keys device device-cgroup-rule
@@ -17,9 +18,19 @@ _SPELLED = """
     security-opt shm-size stop-signal stop-timeout subgidname subuidname sysctl systemd timeout tmpfs tz uidmap ulimit umask user
     userns uts volume volumes-from workdir
 """
-_VALUED = frozenset(_SPELLED.split())
+_SWITCHES = """
+    detach disable-content-trust env-host help http-proxy init interactive no-healthcheck no-hosts oom-kill-disable passwd privileged
+    publish-all quiet read-only read-only-tmpfs replace rm rmi sig-proxy tls-verify tty unsetenv-all
+"""
+_VALUED, _BARE = frozenset(_SPELLED.split()), frozenset(_SWITCHES.split())
 _LETTERS, _VALUED_LETTERS = frozenset("ditPq"), frozenset("acehlmpuvw")
 _REFUSED = {"pull": "the image is here, and nothing is pulled", "rootfs": "what runs is the image that was verified"}
+# Options of the runtimes themselves that `run` takes too: it would look elsewhere than where the image was loaded.
+_ELSEWHERE = """
+    address connection context data-root host identity imagestore module namespace remote root runroot snapshotter storage-driver
+    transient-store url
+"""
+_REFUSED |= dict.fromkeys(_ELSEWHERE.split(), "the image is looked for where it was loaded")
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
@@ -43,7 +54,13 @@ def _option(word: str) -> str:
         name, equals, _ = word[2:].partition("=")
         if name in _REFUSED:
             raise Fail("usage", f"--{name}: {_REFUSED[name]}")
-        return word if name in _VALUED and not equals else ""
+        if equals or name in _BARE:
+            return ""
+        if name not in _VALUED:
+            raise Fail(
+                "usage", f"{word[:100]!r} is not known to be without a value: --option=value, or --option=true", Word=word[:100]
+            )
+        return word
     for number, letter in enumerate(word[1:], 2):
         if letter in _VALUED_LETTERS:
             return word if number == len(word) else ""
