@@ -5,6 +5,7 @@ lie. It makes the image's name of the directory's, which may hold what no name d
 comes of that, nobody's, is taken away again.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -43,8 +44,9 @@ class Puller:
     def __exit__(self, *_: object) -> None:
         try:
             if self._process:
-                os.kill(self._process, signal.SIGTERM)
-                os.waitpid(self._process, 0)
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(self._process, signal.SIGTERM)
+                    os.waitpid(self._process, 0)
         finally:
             shutil.rmtree(self._directory, ignore_errors=True)
 

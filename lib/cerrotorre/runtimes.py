@@ -85,8 +85,7 @@ class Loader:
         self._close()
         if wrong:
             return wrong
-        process, self._process = self._process, 0
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        status = self._wait()
         said = read_said(self._words)
         if status or broken:
             how = (
@@ -116,9 +115,14 @@ class Loader:
             self._process = spawn([self.program, *words], null, self._words)
         finally:
             os.close(null)
-        process, self._process = self._process, 0
-        os.waitpid(process, 0)
+        self._wait()
         return last(read_said(self._words))
+
+    def _wait(self) -> int:
+        """Until it is gone it is ours to end, whatever interrupts this."""
+        _, status = os.waitpid(self._process, 0)
+        self._process = 0
+        return os.waitstatus_to_exitcode(status)
 
     def _close(self) -> None:
         if self._fd >= 0:
