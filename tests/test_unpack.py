@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import images
 import pytest
+from cerrotorre import bundle, errors, records, unpacking
 from small import environment, members, pair, rebuilt, run, tool
 
 TRUST = {"manifest.toml", "summary.json", "attestations.jsonl"}
@@ -132,6 +133,20 @@ def test_nothing_that_is_there_is_touched(world: World, form: str) -> None:
         (world.directory / "new.cerro").mkdir()
         world(*options(form), "-o", "new", "single.ctp", status=11)
     assert "nowhere" not in world.there() and "new" not in world.there()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_appears_at_the_last_moment_is_not_touched(world: World, form: str) -> None:
+    path = world.directory / "out"
+    bundle.open_bundle(record := records.new("single.ctp"), str(world.directory / "single.ctp"))
+
+    def approve() -> bool:
+        path.write_text("another's")
+        return True
+
+    with pytest.raises(errors.Fail, match="out"):
+        unpacking.unpack(record, form, str(path), None, approve, None)
+    assert path.read_text() == "another's" and {name for name in world.there() if "out" in name} == {"out"}
 
 
 def flipped(raw: bytes, name: str) -> bytes:
