@@ -49,8 +49,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 # -- no test waits for ever, and none leaves a process running ----------------------------------------------------------------------
 
-# Seconds after which what is cleaned up after a test that was given up is given up, too.
+# Seconds after which what is cleaned up after a test that was given up is given up, too; if its limit is short, so many limits.
 AGAIN = 20.0
+LIMITS = 4
 SETTINGS: pytest.StashKey[Any] = pytest.StashKey()
 processes.adopt()
 
@@ -66,7 +67,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Iterator[None]
     def strike(number: int, frame: Any) -> None:
         __tracebackhide__ = True
         # What it does next may wait as well: `with Popen` does.
-        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, min(AGAIN, LIMITS * settings.timeout))
         running = processes.below(os.getpid())
         item.add_report_section("call", "processes", "\n".join(map(str, running)) or "none")
         item.add_report_section("call", "threads", threads())

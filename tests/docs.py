@@ -1,10 +1,13 @@
 """What the documentation is derived from or tested against: usage texts, the command list, the manual pages. Standard library only."""
 
 import ast
+import atexit
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,8 +130,11 @@ def command(said: str, script: str, layout: Path) -> list[str]:
 def podman_environment(directory: Path) -> dict[str, str]:
     """What gives podman a store of its own below a directory, in a sandbox without cgroups and overlays too."""
     directory.mkdir(exist_ok=True)
+    # What podman has conmon call at a container's end takes no runroot of more than 50 characters, and podman waits 20 seconds for it.
+    runroot = tempfile.mkdtemp(prefix="ct-", dir="/tmp")
+    atexit.register(shutil.rmtree, runroot, ignore_errors=True)
     storage, containers = directory / "storage.conf", directory / "containers.conf"
-    storage.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{directory}/run"\ngraphroot = "{directory}/graph"\n')
+    storage.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{runroot}"\ngraphroot = "{directory}/graph"\n')
     limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
     containers.write_text(f'{limits}[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
     return {"CONTAINERS_STORAGE_CONF": str(storage), "CONTAINERS_CONF": str(containers)}

@@ -12,6 +12,7 @@ Memory: the largest resident set of any one process, from wait4; and what all of
 proportional set sizes, sampled every 10 ms in a run of its own.
 """
 
+import atexit
 import hashlib
 import json
 import os
@@ -403,7 +404,10 @@ class Bench:
         make_image(layout, 0, 0, tars=tuple(tars))
         subprocess.run([self.ct, "pack", "-q", "--name", "run", "--version", "1", "-o", bundle, f"oci:{layout}"], check=True)
         storage, containers = self.work / "storage.conf", self.work / "containers.conf"
-        storage.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{self.work}/runroot"\ngraphroot = "{self.work}/graph"\n')
+        # podman waits 20 seconds for a container whose runroot has more than 50 characters.
+        runroot = tempfile.mkdtemp(prefix="ct-", dir="/tmp")
+        atexit.register(shutil.rmtree, runroot, ignore_errors=True)
+        storage.write_text(f'[storage]\ndriver = "overlay"\nrunroot = "{runroot}"\ngraphroot = "{self.work}/graph"\n')
         limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
         engine = 'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"'
         containers.write_text(f"[containers]\n{limits}\n[engine]\n{engine}\n")
