@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cerrotorre
 import predicates
 import pytest
 import test_every_byte as every
@@ -81,7 +82,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def test_it_is_small() -> None:
-    assert len((ROOT / "tools" / "ct-verify-minimal").read_text().splitlines()) <= 300
+    text = (ROOT / "tools" / "ct-verify-minimal").read_text()
+    assert len(text.splitlines()) <= 300
+    assert f"echo ct-verify-minimal {cerrotorre.VERSION} " in text
 
 
 def test_mutants(tmp_path: Path, home: Home) -> None:
