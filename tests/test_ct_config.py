@@ -89,15 +89,6 @@ def test_show(home: Path) -> None:
     assert [(one["value"], one["variable"]) for one in lines if one["setting"] == "output.color"] == [("auto", "CT_COLOR")]
 
 
-def test_a_setting_that_does_nothing_is_said_to(home: Path) -> None:
-    write(home, '[defaults]\nruntime = "podman"\nsuite = "CT-SIG-01"\n')
-    lines = ct(home, "config", "show").stdout.splitlines()
-    assert [line.partition(";")[2] for line in lines if "podman" in line or "CT-SIG" in line] == [
-        "",
-        " no command reads it yet",
-    ]
-
-
 def test_path(home: Path) -> None:
     assert ct(home, "config", "path").stdout == f"{home}/config.toml\n"
 

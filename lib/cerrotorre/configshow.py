@@ -63,9 +63,7 @@ def text(made: list[Fact], env: Mapping[str, str] | None = None) -> str:
     where = config.path(env)
     rows = [("SETTING", "VALUE", "FROM")]
     for fact in made:
-        # A setting that does nothing must not look as if it did something.
-        idle = "; no command reads it yet" if fact["from"] == "file" and not fact["read_by"] else ""
-        rows.append((fact["setting"], _value(fact["value"]), (fact["variable"] or fact["from"]) + idle))
+        rows.append((fact["setting"], _value(fact["value"]), fact["variable"] or fact["from"]))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
     host = os.path.join(places.host_dir(), "policy.json")

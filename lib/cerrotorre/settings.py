@@ -122,7 +122,7 @@ SETTINGS = {
             HOST_PATTERN,
             default=[],
             array=True,
-            readers=("ct pack", "ct push", "ct fetch"),
+            readers=("ct pack", "ct push", "ct fetch", "ct export"),
         ),
         Setting(
             "registries.realms",
@@ -130,7 +130,7 @@ SETTINGS = {
             HOST,
             default=[],
             array=True,
-            readers=("ct pack", "ct push", "ct fetch"),
+            readers=("ct pack", "ct push", "ct fetch", "ct export"),
         ),
         Setting(
             "registries.mirrors",
@@ -138,7 +138,7 @@ SETTINGS = {
             MIRROR,
             default=[],
             array=True,
-            readers=("ct pack", "ct fetch"),
+            readers=("ct pack", "ct fetch", "ct export"),
         ),
         Setting(
             "crypto.ml_dsa",
