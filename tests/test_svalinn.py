@@ -239,6 +239,8 @@ def test_the_words_for_the_runtime_and_for_the_container(world):
     )
     assert request["vordrArgs"] == ["--publish", "8080:80", "-e", "A=b c"]
     assert request["runCommand"] == ["serve", "--name", "-x", "--", "y"] and request["useCommandSeparator"] is True
+    refused, requests = world.run("app.ctp", "--", "other", file="", status=64)
+    assert "'other' would be taken for the image" in refused.stderr and not requests
     _, request = world.asked("app.ctp", "--", "--", "serve", file="")
     assert "vordrArgs" not in request and request["runCommand"] == ["serve"]
 
@@ -333,8 +335,8 @@ def test_statements_are_made_anew_where_svalinn_would_not_take_them(world):
 
 def test_the_command_line_and_the_settings_come_first(world):
     assert "does not go with --no-verify" in refused(world, "--no-verify", status=64)
-    for word in ("--name", "--name=x"):
-        assert "names the container by its job" in refused(world, "app.ctp", "--", "-d", word, status=64, file="")
+    for words in (["--name", "x"], ["--name=x"]):
+        assert "names the container by its job" in refused(world, "app.ctp", "--", "-d", *words, status=64, file="")
     world.settings(logs=["one"], repository="")
     assert "[svalinn] repository in config.toml" in refused(world, status=64)
     world.settings(logs=["one"])
