@@ -123,8 +123,8 @@ class _Beside(Staging):
             raise self.fail(error) from None
         return self
 
-    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
-        if kind is Fail and len(self._hidden) == 1:
+    def __exit__(self, *raised: object) -> None:
+        if raised[:1] == (Fail,) and len(self._hidden) == 1:
             # It has its name, and what it belongs to did not get one.
             self._hidden.insert(0, self._name)
         super().__exit__()
