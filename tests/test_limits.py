@@ -34,7 +34,9 @@ def judged(directory: Path, text: str, *options: str) -> "subprocess.CompletedPr
     (directory / "test_it.py").write_text(f"import subprocess\nimport time\n\nimport pytest\n\n\n{text}")
     (directory / "pytest.ini").write_text("[pytest]\n")
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), *sys.path])}
-    words = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "conftest", "-p", "pytest_timeout", "--timeout=0.7", *options]
+    # In a directory of its own: pytest would remove those of earlier runs first, however much is in them.
+    plugins = ["-p", "conftest", "-p", "pytest_timeout", "--timeout=0.7", f"--basetemp={directory}/base"]
+    words = [sys.executable, "-B", "-m", "pytest", "-q", *plugins, *options]
     return run(*words, "test_it.py", env=env, cwd=directory)
 
 
