@@ -108,7 +108,7 @@ def pack(tree: Path, archive: Path, time: int) -> None:
     """Write the tree as a ustar archive of regular files and directories: names sorted, owner 0, modes 644 and 755, one time."""
     with (
         open(archive, "wb") as file,
-        gzip.GzipFile("", "wb", 9, file, mtime=0) as packed,
+        gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
         for path in (tree, *sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).parts)):
